@@ -1,0 +1,177 @@
+"""A whole table as integer codes: which columns are modelled, by which codec, and how units are weighted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabsynth.core import codec
+from tabsynth.core.codec.base import Codec
+from tabsynth.core.errors import ModelError, PrivacyError, SchemaError
+from tabsynth.core.rules import Rules
+from tabsynth.core.rules.literals import declared_levels
+from tabsynth.core.schema import NUMERIC, Column, Schema
+from tabsynth.core.table import PRESENT, Cells, Table
+
+ROWS: Final = "(rows per unit)"
+"""The modelled pseudo-column that holds how many rows a row's unit has; only when the schema has a unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """A coded table. values: int32, shape (n, d); weights: float64, shape (n,), summing to 1 for each unit."""
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    values: NDArray[np.int32]
+    weights: NDArray[np.float64]
+
+    def column(self, name: str) -> NDArray[np.int32]:
+        return self.values[:, self.names.index(name)]
+
+
+@dataclass(frozen=True)
+class Coding:
+    """Codecs of the modelled columns (schema order, then ROWS), the compiled rules and the schema.
+
+    Columns that are not modelled: unit, id, text, direct identifiers (regenerated) and targets of mapped
+    rules (computed from their parents after sampling).
+    """
+
+    schema: Schema
+    codecs: Mapping[str, Codec]
+    rules: Rules
+    is_public: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.codecs)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(c.size for c in self.codecs.values())
+
+    @classmethod
+    def public(cls, schema: Schema, *, discovered: Mapping[str, tuple[str, ...]] | None = None) -> Self:
+        """The coding that follows from the schema alone; the only one reachable when epsilon is set.
+
+        Args:
+            schema: public facts.
+            discovered: levels of ``open: true`` columns that were bought by thresholded release; a column
+                that is not named here has no level yet.
+
+        Raises:
+            PrivacyError: a number without bounds, or a category without levels, code list or ``open: true``;
+                names every such column at once.
+        """
+        rules = Rules.compile(schema)
+        columns = modelled(schema, rules)
+        _refuse_private(columns)
+        bought = discovered or {}
+        codecs = {}
+        for column in columns:
+            listed = (*(declared_levels(column) or ()), *bought.get(column.name, ()))
+            codecs[column.name] = codec.public(column, levels=tuple(dict.fromkeys(listed)) if column.open else None)
+        if schema.unit is not None:
+            codecs[ROWS] = codec.public(rows_column(schema))
+        return cls(schema, codecs, rules, is_public=True)
+
+    @classmethod
+    def learn(cls, table: Table, *, min_units: int = 11, max_bins: int = 256) -> Self:
+        """A coding learned from real rows (non-DP): atoms, equal-mass bins, pooled rare categories.
+
+        Raises:
+            ModelError: there is no row, or none that has a unit.
+        """
+        unit = table.unit_codes()
+        rows, people = table.take(unit >= 0), unit[unit >= 0]
+        if not len(rows):
+            raise ModelError("there are no rows to learn from" + (": none has a unit." if len(table) else "."),
+                             fix="Check the unit column and the input file.")
+        rules = Rules.compile(table.schema, learn_from=table)
+        codecs = {}
+        for column in modelled(table.schema, rules):
+            stats = codec.analyze(column, rows[column.name], people)
+            codecs[column.name] = codec.learn(column, stats, min_units=min_units, max_bins=max_bins)
+        if table.schema.unit is not None:
+            per_unit = _counts(np.bincount(people), table.schema)
+            column = rows_column(table.schema)
+            stats = codec.analyze(column, per_unit, np.arange(len(per_unit)))
+            codecs[ROWS] = codec.learn(column, stats, min_units=min_units, max_bins=max_bins)
+        return cls(table.schema, codecs, rules, is_public=False)
+
+    def encode(self, table: Table) -> Codes:
+        """Codes of every row that has a unit, with weights 1 / (rows of the unit). Total.
+
+        A unit's row count is capped at the schema's ``max_rows_per_unit``; no row is dropped for it.
+        """
+        unit = table.unit_codes()
+        rows, people = table.take(unit >= 0), unit[unit >= 0]
+        per_unit = np.bincount(people)
+        values = np.empty((len(rows), len(self.codecs)), dtype=np.int32)
+        for j, (name, one) in enumerate(self.codecs.items()):
+            if name == ROWS:
+                values[:, j] = one.encode(_counts(per_unit, self.schema))[people]
+            else:
+                values[:, j] = one.encode(rows[name])
+        return Codes(self.names, self.sizes, values, 1.0 / per_unit[people])
+
+    def suppressed(self) -> dict[str, dict[str, float]]:
+        """Column -> {"levels": pooled rare levels, "share": share of rows that held one}. No names of levels."""
+        pooled = {name: getattr(one, "pooled", {}) for name, one in self.codecs.items()}
+        return {name: {"levels": one["levels"], "share": one["share"]}
+                for name, one in pooled.items() if one.get("levels")}
+
+    def state(self) -> dict[str, Any]:
+        """JSON values; with the schema, enough for `from_state`."""
+        return {"codecs": {name: one.state() for name, one in self.codecs.items()},
+                "rules": self.rules.state(), "public": self.is_public}
+
+    @classmethod
+    def from_state(cls, schema: Schema, state: Mapping[str, Any]) -> Self:
+        """The inverse of `state`; the order of columns follows from the schema."""
+        rules = Rules.from_state(schema, state["rules"])
+        columns = [*modelled(schema, rules), *([] if schema.unit is None else [rows_column(schema)])]
+        codecs = {c.name: codec.from_state(c, state["codecs"][c.name]) for c in columns}
+        return cls(schema, codecs, rules, is_public=bool(state["public"]))
+
+
+def modelled(schema: Schema, rules: Rules) -> list[Column]:
+    """The columns that a model learns: not regenerated, not computed by a mapped rule."""
+    derived = set(rules.derived)
+    columns = [c for c in schema.columns if c.modelled and c.name not in derived]
+    if ROWS in schema.by_name:
+        raise SchemaError(f"column name {ROWS!r} is reserved.", fix="Rename the column.")
+    return columns
+
+
+def rows_column(schema: Schema) -> Column:
+    """Public facts of the pseudo-column ROWS: an integer from 1 to ``max_rows_per_unit``."""
+    return Column(ROWS, "integer", bounds=(1, schema.max_rows_per_unit), special=(1.0,), scale="log", nullable=False,
+                  source="max_rows_per_unit of the schema")
+
+
+def _counts(per_unit: NDArray[np.int64], schema: Schema) -> Cells:
+    """Rows per unit as cells, capped."""
+    capped = np.minimum(per_unit, schema.max_rows_per_unit).astype(np.int64)
+    return Cells(capped, np.full(len(capped), PRESENT, dtype=np.uint8))
+
+
+def _refuse_private(columns: list[Column]) -> None:
+    """Raise one error that names every column whose domain is not public yet."""
+    numbers = [c.name for c in columns if c.kind in NUMERIC and c.bounds is None]
+    lists = [c.name for c in columns
+             if c.kind == "category" and c.levels is None and c.code_list is None and not c.open]
+    wanted = {"bounds": (numbers, "'bounds: [low, high]'"),
+              "levels": (lists, "'levels: [...]', 'code_list: NAME' or 'open: true'")}
+    lacking = {fact: both for fact, both in wanted.items() if both[0]}
+    if lacking:
+        columns_of = " and ".join(f"{fact} of {', '.join(map(repr, names))}" for fact, (names, _) in lacking.items())
+        raise PrivacyError(
+            f"with epsilon, these public facts are missing: {columns_of}; they may not be read off the data.",
+            fix=f"Write {' and '.join(fix for _, fix in lacking.values())} into schema.yaml, with the 'source:' they "
+                "come from (code book, instrument range).")

@@ -1,0 +1,64 @@
+"""Writing so that nothing is lost: a temporary file beside the target, flushed, then renamed over it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from tabsynth.core.errors import SourceError
+
+
+def refuse_existing(path: Path, *, force: bool) -> None:
+    """Raise unless `path` is free or `force` allows to replace it."""
+    if path.exists() and not force:
+        raise SourceError(f"{path} exists already.", fix="Choose another name, or pass --force to replace it.")
+
+
+def check_writable(path: Path) -> None:
+    """Raise now, before hours of work, if `path` could not be written later."""
+    parent = path.parent if path.parent != Path("") else Path(".")
+    if not parent.is_dir():
+        raise SourceError(f"{path} cannot be written: the folder {parent} does not exist.", fix="Create it first.")
+    if not os.access(parent, os.W_OK):
+        raise SourceError(f"{path} cannot be written: no permission to write in {parent}.")
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make `folder` (not its parents) unless it is there, and raise now if nothing can be written in it."""
+    if folder.exists() and not folder.is_dir():
+        raise SourceError(f"{folder} is a file, not a folder.", fix="Choose another name.")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise SourceError(f"folder {folder} cannot be made: {error.strerror}.", fix="Make its parent first.") from error
+    check_writable(folder / "probe")
+
+
+@contextmanager
+def replace_file(path: Path, *, force: bool = False) -> Iterator[IO[bytes]]:
+    """A binary file that appears under its name only when the block ends without an error."""
+    refuse_existing(path, force=force)
+    check_writable(path)
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise SourceError(f"{path} cannot be written: {error.strerror}.") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise SourceError(f"{path} cannot be written: {error.strerror}.") from error
+        raise
