@@ -1,0 +1,29 @@
+"""The contract of a model with a guarantee: it is given a curator and never sees a row."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Self
+
+import numpy as np
+
+from tabsynth.core.progress import Progress, silent
+from tabsynth.core.synthesizer import Generative
+from tabsynth.privacy.curator import Curator
+
+
+class PrivateSynthesizer(Generative):
+    """A model whose every use of private rows is a noisy answer that the curator has booked."""
+
+    @abstractmethod
+    def fit(self, curator: Curator, *, rng: np.random.Generator, progress: Progress = silent) -> Self:
+        """Learn from the curator's answers; sets `coding_` to the curator's and keeps no reference to it.
+
+        Args:
+            curator: answers questions until its budget is spent.
+            rng: model randomness such as candidate sampling; never privacy noise.
+            progress: stages and totals follow from the public schema and the budget alone.
+
+        Raises:
+            PrivacyError: more was asked than the budget allows.
+        """

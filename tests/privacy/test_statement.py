@@ -1,0 +1,139 @@
+"""Everything the statement says can be derived again without data, and no part can be changed unnoticed."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tabsynth.core.errors import VerificationError
+from tabsynth.privacy.curator import Curator
+from tabsynth.privacy.ledger import Ledger
+from tabsynth.privacy.statement import Statement, _hash
+from tests.privacy.kit import BUDGET, SCHEMA, Recorder, build, random_rows
+
+
+@pytest.fixture
+def statement(tmp_path: Path) -> Statement:
+    ledger = Ledger.open(tmp_path, "cardio registry")
+    reservation = ledger.reserve(BUDGET, purpose="release")
+    curator = Curator(build(random_rows(0)), SCHEMA, BUDGET, reservation=reservation)
+    curator.measure(("sex", "age"), sigma=20.0)
+    curator.errors({("sex",): 0 * curator.measure(("sex",), sigma=30.0)}, sigma=30.0)
+    made = curator.statement()
+    reservation.settle(made.ledger_facts())
+    return made
+
+
+def test_round_trip_and_recompute(statement: Statement) -> None:
+    statement.recompute()
+    again = Statement.from_json(json.loads(json.dumps(statement.to_json())))
+    again.recompute()
+    assert again == statement
+    assert again.budget == BUDGET
+    assert [e.mechanism for e in again.events] == ["discovery", "counts", "counts", "errors"]
+    assert again.stamps == ()
+
+
+def test_settled_in_the_ledger(statement: Statement, tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path, "cardio registry", create=False)
+    assert ledger.entries()[-1].body["facts"]["statement_sha256"] == statement.sha256
+    line = statement.document["ledger"]
+    assert ledger.entries()[line["line"]].hash == line["sha256"]
+    assert ledger.totals().cost == statement.total
+
+
+def test_text_says_what_matters(statement: Statement) -> None:
+    text = statement.to_text()
+    for part in ("epsilon = 1 at delta = 1e-06", "'patient'", "at most 8 %", "discovery", "ISO/IEC 5218",
+                 "not yet audited by replay", "cardio registry", statement.sha256, "Not protected"):
+        assert part in text
+
+
+def test_claim_is_the_whole_budget(statement: Statement) -> None:
+    assert statement.total == BUDGET.allowance
+    numbers = statement.document["claim"]
+    at_delta = next(p["epsilon"] for p in numbers["curve"] if p["delta"] == "1e-6")
+    assert at_delta == pytest.approx(1.0)
+    assert numbers["zcdp_epsilon"] > 1.0
+    below_keys = next(p["epsilon"] for p in numbers["curve"] if p["delta"] == "1e-8")
+    assert below_keys is None  # discovery alone may fail with 5e-8
+
+
+def leaves(value: Any, path: tuple = ()) -> list[tuple]:
+    if isinstance(value, dict):
+        return [p for k, v in value.items() for p in leaves(v, (*path, k))]
+    if isinstance(value, list) and value:
+        return [p for i, v in enumerate(value) for p in leaves(v, (*path, i))]
+    return [path]
+
+
+def changed(value: Any) -> Any:
+    if isinstance(value, bool) or value is None:
+        return 1
+    if isinstance(value, int | float):
+        return value * 2 + 1
+    return value + "0" if isinstance(value, str) else ["something"]
+
+
+def test_no_part_can_be_changed(statement: Statement) -> None:
+    for path in leaves(statement.to_json()):
+        document = deepcopy(statement.to_json())
+        place = document
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = changed(place[path[-1]])
+        with pytest.raises(VerificationError):
+            Statement.from_json(document).recompute()
+
+
+def forge(statement: Statement, **parts: Any) -> Statement:
+    document = {**statement.to_json(), **parts}
+    return Statement.from_json({**document, "sha256": _hash(document)})
+
+
+def test_a_new_hash_does_not_help_a_false_claim(statement: Statement) -> None:
+    document = statement.to_json()
+    smaller = {**document["budget"], "epsilon": "1/2"}
+    quieter = [{**e, "sigma_steps": e["sigma_steps"] // 16} for e in document["events"]]
+    larger = {k: str(Fraction(v) * 2) for k, v in document["total"].items()}
+    for parts, message in (
+        ({"budget": smaller}, "smaller epsilon"),
+        ({"events": quieter}, "more than its budget"),
+        ({"total": larger}, "smaller epsilon or delta"),
+        ({"claim": {**document["claim"], "mu": 0.1}}, "'mu'"),
+        ({"claim": {**document["claim"], "plain": "Safe."}}, "'plain'"),
+        ({"protected": "Everybody."}, "'protected'"),
+        ({"events": [{**e, "squared_sensitivity": 1, "cells": 9} if e["mechanism"] == "errors" else e
+                     for e in document["events"]]}, "wrong sensitivity"),
+        ({"declared_units": 10**7}, "damaged"),
+        ({"assurance": "A"}, "assurance"),
+        ({"events": [*document["events"], *document["events"]] * 40}, "more than its budget"),
+        ({"claim": {}}, "damaged"),
+        ({"total": {"mu_squared": "x"}}, "damaged"),
+    ):
+        with pytest.raises(VerificationError, match=message) as caught:
+            forge(statement, **parts).recompute()
+        assert caught.value.exit_code == 6
+
+
+def test_test_noise_and_scratch_ledgers_are_stamped() -> None:
+    reservation = Ledger.scratch("attack").reserve(BUDGET, purpose="refit")
+    curator = Curator(build(random_rows(0)), SCHEMA, BUDGET, reservation=reservation, _noise=Recorder())
+    made = curator.statement()
+    assert "NOT PRIVATE" in made.to_text()
+    assert "NOT FOR RELEASE" in made.to_text()
+    with pytest.raises(VerificationError, match="NOT PRIVATE"):
+        made.recompute()
+    with pytest.raises(VerificationError):
+        forge(made, stamps=[]).recompute()
+
+
+@pytest.mark.parametrize("document", [{}, {"type": "other"}, [], None])
+def test_other_documents_are_refused(document: Any) -> None:
+    with pytest.raises(VerificationError):
+        Statement.from_json(document)
