@@ -1,0 +1,207 @@
+"""Tables in files: open (`scan`), read (`read`), read in parts (`tables`), write (`write`).
+
+A format is one plug-in file in this folder, chosen by suffix. Cells of text formats are parsed by a schema; without
+one, ``datasets.guess`` proposes a schema first. What can be wrong with a file's structure is a `SourceError` with
+one clear sentence and no cell in it; what can be wrong with a cell never raises: it becomes INVALID.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+import pyarrow as pa
+
+from tabsynth.core import registry, text
+from tabsynth.core.errors import ColumnNotFoundError, SourceError, UsageError
+from tabsynth.core.files import replace_file
+from tabsynth.core.schema import Dialect, Schema
+from tabsynth.core.table import Cells, Table
+from tabsynth.datasets.formats.source import STDIO, SUFFIX, Format, Source, open_input
+
+__all__ = ["Source", "extra_columns", "format_of", "read", "scan", "tables", "write"]
+
+PARQUET_MAGIC: Final = b"PAR1"
+
+
+def scan(path: Path | str, *, format: str = "auto", dialect: Dialect | None = None,
+         names_only: bool = False) -> Source:
+    """Open a table without reading its rows.
+
+    Args:
+        path: a file, or "-" for standard input.
+        format: name of a format, or "auto" to go by the suffix, else by the first bytes.
+        dialect: how a delimited text file is written; found out if not given.
+        names_only: find it out from byte-order mark and header line alone, so that no decision depends on a cell.
+
+    Raises:
+        SourceError: the file is missing, empty, without rows, has duplicate column names, or the like.
+    """
+    data = open_input(path)
+    name = format if format != "auto" else format_of(data.name) or _format_of_bytes(data.head(4))
+    return _plugin(name).scan(data, dialect=dialect, names_only=names_only)
+
+
+def read(path: Path | str, *, schema: Schema | None = None, format: str = "auto",
+         dialect: Dialect | None = None) -> Table:
+    """Read a whole table.
+
+    With a schema: its columns are taken and parsed as it says, other columns of the file are left out (see
+    `extra_columns`), and nothing is guessed from cells. Without: the schema is guessed.
+
+    Raises:
+        ColumnNotFoundError: a column of the schema is not in the file; says what may have been meant.
+        SourceError: a fault of the file's structure.
+    """
+    if schema is None:
+        # guess.py reads sources, so it imports this package; here it is needed only now.
+        from tabsynth.datasets.guess import guess_schema
+
+        source = scan(path, format=format, dialect=dialect)
+        return _whole(source, guess_schema(source, sample_rows=None))
+    source = scan(path, format=format, dialect=dialect or schema.dialect, names_only=True)
+    return _whole(source, schema)
+
+
+def tables(source: Source, schema: Schema) -> Iterator[Table]:
+    """The rows of a source as tables of a schema, batch by batch, in bounded memory; see `read`."""
+    schema = _fitted(schema, source)
+    for batch in source.batches():
+        yield _parsed(pa.Table.from_batches([batch]), schema, source)
+
+
+def extra_columns(source: Source, schema: Schema) -> tuple[str, ...]:
+    """Columns of the source that the schema does not name; `read` leaves them out.
+
+    >>> extra_columns(Source("x.csv", "csv", ("a", "b"), None, False, lambda: iter(())), Schema(()))
+    ('a', 'b')
+    """
+    return tuple(name for name in source.names if name not in schema.by_name)
+
+
+def write(batches: Iterable[Table] | Table, path: Path | str, *, format: str = "auto", force: bool = False,
+          synthetic: bool = True) -> int:
+    """Write tables of one schema, one after another, as one file; it appears only when complete.
+
+    Args:
+        batches: the tables, taken one at a time; or one table.
+        path: the file, or "-" for standard output (CSV unless `format` says otherwise).
+        format: name of a format, or "auto" to go by the suffix; ".gz" and ".zst" after it compress.
+        force: replace a file that exists.
+        synthetic: mark the file as synthetic where the format can hold such a mark.
+
+    Returns:
+        The number of rows written.
+
+    Raises:
+        SourceError: the file exists, or cannot be written. UsageError: no format goes by this suffix.
+    """
+    parts = batches.batches() if isinstance(batches, Table) else iter(batches)
+    if str(path) == STDIO:
+        plugin = _plugin("csv" if format == "auto" else format)
+        rows = plugin.write(parts, sys.stdout.buffer, name="", synthetic=synthetic)
+        sys.stdout.buffer.flush()
+        return rows
+    file = Path(path)
+    compression = SUFFIX.get(file.suffix.lower())
+    name = (file.stem if compression else file.name).lower()
+    plugin = _plugin(_output_format(file, name) if format == "auto" else format)
+    with replace_file(file, force=force) as raw, _compressed(raw, compression) as sink:
+        return plugin.write(parts, sink, name=name, synthetic=synthetic)
+
+
+def format_of(name: str) -> str | None:
+    """The format that a file name's suffix stands for, or None.
+
+    >>> format_of("rows.csv"), format_of("rows.parquet"), format_of("rows.xyz")
+    ('csv', 'parquet', None)
+    """
+    return next((plugin.name for plugin in registry.plugins("formats").values()
+                 for suffix in plugin.facts.get("suffixes", ()) if name.endswith(suffix)), None)
+
+
+def _format_of_bytes(start: bytes) -> str:
+    if start == PARQUET_MAGIC:
+        return "parquet"
+    return "jsonl" if start.lstrip()[:1] == b"{" else "csv"
+
+
+def _output_format(path: Path, name: str) -> str:
+    found = format_of(name)
+    if found is None:
+        known = sorted(s for p in registry.plugins("formats").values() for s in p.facts.get("suffixes", ()))
+        raise UsageError(f"no format goes by the name {path.name!r}; suffixes are: {', '.join(known)}.",
+                         fix="Use one of them, or pass --format.")
+    return found
+
+
+def _plugin(name: str) -> Format:
+    return cast(Format, registry.load("formats", name))
+
+
+@contextmanager
+def _compressed(raw: IO[bytes], compression: str | None) -> Iterator[IO[bytes]]:
+    if compression is None:
+        yield raw
+    elif compression == "gzip":
+        # No file name and no time in the header: equal tables give equal bytes.
+        with gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
+            yield cast("IO[bytes]", stream)
+    else:
+        with pa.CompressedOutputStream(pa.PythonFile(_KeptOpen(raw), mode="w"), compression) as stream:
+            yield cast("IO[bytes]", stream)
+
+
+class _KeptOpen(io.RawIOBase):
+    """A file that stays open when the stream written to it is closed."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return self._raw.write(data)
+
+
+def _fitted(schema: Schema, source: Source) -> Schema:
+    """The schema, checked against the source's columns; it remembers how the source was written."""
+    for name in schema.names:
+        if name not in source.names:
+            raise ColumnNotFoundError(name, source=source.label, columns=source.names)
+    return schema if source.dialect is None else replace(schema, dialect=source.dialect)
+
+
+def _whole(source: Source, schema: Schema) -> Table:
+    schema = _fitted(schema, source)
+    names = list(schema.names)
+    batches = [batch.select(names) for batch in source.batches()]
+    if not batches:
+        raise SourceError(f"{source.label} has a header but no rows.")
+    return _parsed(pa.Table.from_batches(batches), schema, source)
+
+
+def _parsed(rows: pa.Table, schema: Schema, source: Source) -> Table:
+    if source.typed:
+        return Table.from_arrow(rows.select(list(schema.names)), schema)
+    # Numbers of JSON have a decimal point, whatever the schema's dialect says of delimited text.
+    dialect = source.dialect or Dialect()
+    return Table(schema, {name: _cells(rows.column(name), schema, name, dialect) for name in schema.names})
+
+
+def _cells(column: pa.ChunkedArray, schema: Schema, name: str, dialect: Dialect) -> Cells:
+    """Parse each distinct text once, then spread it over its rows."""
+    whole = column.unify_dictionaries().combine_chunks()
+    texts = whole.dictionary.to_pylist()
+    if whole.null_count:
+        whole, texts = whole.indices.fill_null(len(texts)), [*texts, None]
+    else:
+        whole = whole.indices
+    return text.parse(schema[name], texts, dialect).take(whole.to_numpy(zero_copy_only=False))
