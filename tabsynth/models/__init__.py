@@ -1,0 +1,1 @@
+"""Generators: one model a file, found by name through ``core.registry``."""

@@ -1,0 +1,99 @@
+"""Rounds of score, choose, measure and fit (select - measure - generate, batched).
+
+Each round asks for the noisy L1 error of the model on every candidate pair, chooses a batch of pairs in closed form,
+measures them, and fits again from where the last fit stopped. All choices are functions of noisy answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabsynth.core.progress import Progress, silent
+from tabsynth.models._marginal import pairwise, plan, selection
+from tabsynth.models._marginal.estimation import LAST_STEPS, ROUND_STEPS, Fitted, Measurement, combine, fit
+from tabsynth.models._marginal.factor import Array, Clique
+from tabsynth.models._marginal.junction_tree import JunctionTree
+from tabsynth.models._marginal.selection import Candidate, Choice
+from tabsynth.models._marginal.triangulation import Triangulation
+from tabsynth.models._marginal.view import View
+from tabsynth.privacy.curator import Curator
+
+UNSPENT = 1e-9
+"""Share of a budget that is left to the rounding of sigma."""
+MAX_CANDIDATES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """max_cells: cap of the junction tree; rounds: of selection; weights: column -> weight of its pairs."""
+
+    max_cells: float
+    rounds: int
+    weights: Mapping[str, float]
+
+
+def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: Settings,
+          progress: Progress = silent) -> Fitted:
+    """Spend the rest of the curator's budget on pairs (as far as any is worth it) and fit the model."""
+    triangulation = Triangulation.empty(view.sizes)
+    fitted = fit(_tree(triangulation), combine(one_ways))
+    candidates = _candidates(view, settings.weights)
+    for index in range(settings.rounds):
+        progress("rounds", index, settings.rounds)
+        last = index == settings.rounds - 1
+        budget = curator.remaining * plan.round_share(index, settings.rounds) * (1 - UNSPENT)
+        gains = _gains(curator, view, fitted, candidates, plan.SCORE_SHARE * budget)
+        left = (curator.remaining if last else (1 - plan.SCORE_SHARE) * budget) * (1 - UNSPENT)
+        choice = selection.choose(candidates, gains, left, triangulation, settings.max_cells)
+        triangulation = choice.triangulation
+        measured = combine([*fitted.measurements.values(), *_measure(curator, view, choice)])
+        fitted = fit(_tree(triangulation), measured, start=fitted.potentials,
+                     iterations=LAST_STEPS if last else ROUND_STEPS, progress=progress)
+    progress("rounds", settings.rounds, settings.rounds)
+    return fitted
+
+
+def _tree(triangulation: Triangulation) -> JunctionTree:
+    return JunctionTree.of(triangulation.sizes, triangulation.cliques)
+
+
+def _candidates(view: View, weights: Mapping[str, float]) -> list[Candidate]:
+    sizes = view.sizes
+    return [Candidate((a, b), sizes[a] * sizes[b],
+                      max(weights.get(view.names[a], 1.0), weights.get(view.names[b], 1.0)))
+            for a, b in combinations(range(len(sizes)), 2)]
+
+
+def _gains(curator: Curator, view: View, fitted: Fitted, candidates: list[Candidate],
+           budget: float) -> dict[Clique, float]:
+    """How far the model is off on each candidate beyond what sampling explains (L1, in patients)."""
+    patients = fitted.patients
+    able = selection.worthwhile(candidates, patients, curator.remaining, MAX_CANDIDATES)
+    if not able:
+        return {}
+    tables = {pair: patients * share
+              for pair, share in pairwise.pairs(fitted.tree, fitted.beliefs, [c.pair for c in able]).items()}
+    named: dict[tuple[str, ...], Array] = {(view.names[a], view.names[b]): table for (a, b), table in tables.items()}
+    sigma = sqrt(len(able) / budget)
+    noisy = curator.errors(named, sigma=sigma, coarse=_coarse(view))
+    scores = {pair: noisy[view.names[pair[0]], view.names[pair[1]]] - selection.sampling_noise(table)
+              for pair, table in tables.items()}
+    return selection.shrink(scores, sigma)
+
+
+def _measure(curator: Curator, view: View, choice: Choice) -> list[Measurement]:
+    found = []
+    for (a, b), sigma in sorted(choice.sigmas.items()):
+        counts = curator.measure((view.names[a], view.names[b]), sigma=sigma, coarse=_coarse(view))
+        found.append(Measurement((a, b), counts, np.full(counts.shape, sigma**2)))
+    return found
+
+
+def _coarse(view: View) -> dict[str, NDArray[np.int64]]:
+    return {name: view.groups[name] for name in view.names}
