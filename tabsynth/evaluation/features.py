@@ -1,0 +1,119 @@
+"""Tables as matrices: for trees, for a linear model, and for distances. Everything learned from training rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from tabsynth.core.schema import NUMERIC
+from tabsynth.core.table import INVALID, Cells, Table
+from tabsynth.evaluation.bins import Bins, LevelBins, LineBins, learn_bins
+from tabsynth.evaluation.protocol import Samples, Side
+
+TREE_LEVELS: Final = 250
+"""Categories that a tree tells apart (scikit-learn's histogram trees take at most 255 codes)."""
+NEAR_LEVELS: Final = 50
+"""Categories that a distance tells apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class TreeFeatures:
+    """Numbers as they are, with NaN for missing; categories as codes, marked in `categorical`."""
+
+    coders: tuple[Bins | None, ...]
+    columns: tuple[str, ...]
+
+    @classmethod
+    def learn(cls, samples: Samples, *, without: frozenset[str] = frozenset()) -> TreeFeatures:
+        columns = tuple(name for name in samples.columns if name not in without)
+        return cls(tuple(None if samples.schema[name].kind in NUMERIC
+                         else learn_bins(samples.schema[name], samples.train[name], bins=TREE_LEVELS)
+                         for name in columns), columns)
+
+    @property
+    def categorical(self) -> NDArray[np.bool_]:
+        return np.array([*(coder is not None for coder in self.coders)] + [False], np.bool_)
+
+    def matrix(self, table: Table) -> NDArray[np.float64]:
+        """Shape (n, d + 1); the last column counts unreadable cells, which a NaN would hide."""
+        out = np.zeros((len(table), len(self.columns) + 1))
+        for j, (name, coder) in enumerate(zip(self.columns, self.coders)):
+            cells = table[name]
+            out[:, j] = _numbers(cells) if coder is None else coder.codes(cells)
+            out[:, -1] += cells.state == INVALID
+        return out
+
+
+def fill_empty(fit: NDArray[np.float64], *others: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """The matrices with zeros in columns that hold no number in `fit`: the trees cannot bin a column without values."""
+    empty = np.isnan(fit).all(axis=0)
+    return tuple(np.where(empty, 0.0, matrix) for matrix in (fit, *others))
+
+
+def linear(side: Side, sizes: tuple[int, ...]) -> sparse.csr_matrix[np.float64]:
+    """One indicator per bin, shape (n, sum of sizes): what a main-effects model sees."""
+    offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    n, d = side.codes.shape
+    cells = (side.codes + offsets).ravel()
+    return sparse.csr_matrix((np.ones(n * d), cells, np.arange(0, n * d + 1, d)), shape=(n, int(sum(sizes))))
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """Points whose squared distance is a sum over columns: a difference of ranks, or 1 for another category."""
+
+    columns: tuple[str, ...]
+    parts: tuple[Bins | NDArray[Any], ...]
+
+    @classmethod
+    def learn(cls, samples: Samples) -> Embedding:
+        parts: list[Bins | NDArray[Any]] = []
+        for name in samples.columns:
+            cells, column = samples.train[name], samples.schema[name]
+            parts.append(np.sort(cells.values[cells.present]) if column.kind in NUMERIC
+                         else learn_bins(column, cells, bins=NEAR_LEVELS))
+        return cls(samples.columns, tuple(parts))
+
+    def points(self, table: Table) -> NDArray[np.float32]:
+        """Shape (n, dimensions), float32."""
+        blocks = [_ranks(table[name], part) if isinstance(part, np.ndarray) else _indicators(table[name], part)
+                  for name, part in zip(self.columns, self.parts)]
+        return np.concatenate(blocks, axis=1)
+
+
+def nearest_two(points: NDArray[np.float32], others: NDArray[np.float32], *,
+                block: int = 1024) -> NDArray[np.float32]:
+    """Squared distances to the two nearest of `others`, rising, shape (n, 2). Blocked matrix products.
+
+    Distances below 1e-4 are zero: float32 cannot tell them from equality.
+    """
+    norms = np.square(others).sum(axis=1)
+    out = np.empty((len(points), 2), np.float32)
+    for start in range(0, len(points), block):
+        part = points[start : start + block]
+        squared = norms - 2 * (part @ others.T)
+        out[start : start + block] = np.sort(np.partition(squared, 1, axis=1)[:, :2], axis=1)
+        out[start : start + block] += np.square(part).sum(axis=1, keepdims=True)
+    return np.where(out < 1e-4, np.float32(0), out)
+
+
+def _numbers(cells: Cells) -> NDArray[np.float64]:
+    """Values as float64, NaN where there is none; infinities become the largest float that trees take."""
+    return np.where(cells.present, np.clip(cells.values.astype(np.float64), -1e300, 1e300), np.nan)
+
+
+def _ranks(cells: Cells, reference: NDArray[Any]) -> NDArray[np.float32]:
+    """Middle rank among training values in [0, 1], and an indicator of "no value"."""
+    low = np.searchsorted(reference, cells.values, "left")
+    high = np.searchsorted(reference, cells.values, "right")
+    rank = np.where(cells.present, (low + high) / (2 * max(1, len(reference))), 0.5)
+    return np.stack([rank, ~cells.present * np.sqrt(0.5)], axis=1).astype(np.float32)
+
+
+def _indicators(cells: Cells, bins: LineBins | LevelBins) -> NDArray[np.float32]:
+    scaled: NDArray[np.float32] = np.eye(bins.size, dtype=np.float32) * np.float32(np.sqrt(0.5))
+    return scaled[bins.codes(cells)]

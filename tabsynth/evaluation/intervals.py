@@ -1,0 +1,180 @@
+"""How sure a number is: intervals for rates, differences of rates, areas under a curve, and anything else by person.
+
+Every interval here contains the estimate it belongs to. Levels are two-sided; z = 1.96 is 95 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Interval = tuple[float, float]
+Floats = NDArray[np.float64]
+
+Z95: Final = 1.959963984540054
+
+
+def wilson_centre(hits: int, n: int, z: float = Z95) -> tuple[float, float]:
+    """Centre and half-width of Wilson's score interval of hits / n (Wilson 1927).
+
+    >>> [round(x, 3) for x in wilson_centre(850, 1000)], [round(x, 3) for x in wilson_centre(0, 1000)]
+    ([0.849, 0.022], [0.002, 0.002])
+    """
+    if not 0 <= hits <= n or n == 0:
+        raise ValueError("a rate needs 0 <= hits <= n and n > 0")
+    rate, spread = hits / n, z * z / n
+    centre = (rate + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(rate * (1 - rate) / n + spread / (4 * n))
+    return centre, half
+
+
+def wilson(hits: int, n: int, z: float = Z95) -> Interval:
+    """Wilson's score interval of a rate, in [0, 1]; contains hits / n."""
+    centre, half = wilson_centre(hits, n, z)
+    rate = hits / n
+    return max(0.0, min(centre - half, rate)), min(1.0, max(centre + half, rate))
+
+
+def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Interval:
+    """The exact interval of a rate (Clopper and Pearson 1934): never too narrow, for small counts.
+
+    >>> [round(x, 4) for x in clopper_pearson(0, 30)]
+    [0.0, 0.1157]
+    """
+    tail = (1 - level) / 2
+    low = 0.0 if hits == 0 else float(stats.beta.ppf(tail, hits, n - hits + 1))
+    high = 1.0 if hits == n else float(stats.beta.ppf(1 - tail, hits + 1, n - hits))
+    return low, high
+
+
+def newcombe(hits_a: int, n_a: int, hits_b: int, n_b: int, z: float = Z95) -> Interval:
+    """Interval of hits_a / n_a - hits_b / n_b from two Wilson intervals (Newcombe 1998, method 10).
+
+    >>> [round(x, 4) for x in newcombe(56, 70, 48, 80)]
+    [0.0524, 0.3339]
+    """
+    a, b = hits_a / n_a, hits_b / n_b
+    (low_a, high_a), (low_b, high_b) = wilson(hits_a, n_a, z), wilson(hits_b, n_b, z)
+    return (a - b - math.hypot(a - low_a, high_b - b), a - b + math.hypot(high_a - a, b - low_b))
+
+
+def excess_p(hits_a: int, n_a: int, hits_b: int, n_b: int) -> float:
+    """One-sided p of "rate a is not above rate b": the level at which Newcombe's lower limit reaches zero.
+
+    >>> excess_p(5, 100, 5, 100), round(excess_p(56, 70, 48, 80), 4)
+    (1.0, 0.0041)
+    """
+    if hits_a / n_a <= hits_b / n_b:
+        return 1.0
+    low, high = 0.0, 40.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if newcombe(hits_a, n_a, hits_b, n_b, middle)[0] > 0 else (low, middle)
+    return float(stats.norm.sf(low))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's step-down adjusted p-values, in the given order (Holm 1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(np.asarray(p), kind="stable")
+    adjusted = [0.0] * len(p)
+    running = 0.0
+    for rank, i in enumerate(order):
+        running = max(running, min(1.0, (len(p) - rank) * p[int(i)]))
+        adjusted[int(i)] = running
+    return adjusted
+
+
+def residual(attack: tuple[float, float], control: tuple[float, float]) -> tuple[float, float]:
+    """What an attack gains beyond its success on people who were not used: (a - c) / (1 - c), and its error.
+
+    Args:
+        attack, control: (rate, half-width) each; errors propagate in quadrature (Giomi et al. 2023).
+
+    >>> [round(x, 3) for x in residual((0.9, 0.02), (0.85, 0.02))]
+    [0.333, 0.16]
+    """
+    (a, error_a), (c, error_c) = attack, control
+    if c >= 1.0:
+        return 0.0, 1.0
+    error = math.hypot(error_a / (1 - c), (1 - a) * error_c / (1 - c) ** 2)
+    return (a - c) / (1 - c), error
+
+
+def jackknife(value: float, replicates: ArrayLike, *, low: float = -math.inf,
+              high: float = math.inf) -> Interval | None:
+    """Delete-group jackknife interval, centred on the estimate; None with fewer than two groups.
+
+    Args:
+        value: the statistic on all groups.
+        replicates: the statistic without group g, one per group. Groups hold whole people.
+        low, high: the statistic's range, to which the interval is cut.
+
+    The percentile bootstrap would not do: statistics with plug-in bias (L1 distances) grow when rows repeat, and its
+    interval can miss the estimate. Here the bias is the same in every replicate and cancels.
+    """
+    error = jackknife_error(replicates)
+    if error is None:
+        return None
+    half = float(stats.t.ppf(0.975, np.size(np.asarray(replicates)) - 1)) * error
+    return max(low, value - half), min(high, value + half)
+
+
+def jackknife_error(replicates: ArrayLike) -> float | None:
+    """Standard error: sqrt((G - 1) / G * sum of squared deviations of the replicates from their mean)."""
+    r = np.asarray(replicates, dtype=np.float64)
+    if r.size < 2 or not np.isfinite(r).all():
+        return None
+    return float(np.sqrt((r.size - 1) / r.size * np.square(r - r.mean()).sum()))
+
+
+def auc(positive: Floats, negative: Floats) -> float:
+    """Chance that a positive's score exceeds a negative's; ties count one half.
+
+    >>> auc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
+    0.875
+    """
+    return float(_components(positive, negative)[0].mean())
+
+
+def delong(positive: Floats, negative: Floats, units_positive: NDArray[np.int64] | None = None,
+           units_negative: NDArray[np.int64] | None = None) -> tuple[float, Interval]:
+    """AUC and its 95 % interval (DeLong 1988), by person where rows share one (Obuchowski 1997).
+
+    Args:
+        positive, negative: scores, shape (m,) and (n,), m and n at least 2.
+        units_positive, units_negative: whose rows they are; None = every row is another person.
+    """
+    up, down = _components(positive, negative)
+    value = float(up.mean())
+    error = math.sqrt(_clustered(up, units_positive) + _clustered(down, units_negative))
+    return value, (max(0.0, value - Z95 * error), min(1.0, value + Z95 * error))
+
+
+def _components(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
+    """Per positive the share of negatives below it, per negative the share of positives above it."""
+    together = stats.rankdata(np.concatenate([positive, negative]))
+    m, n = len(positive), len(negative)
+    up = (together[:m] - stats.rankdata(positive)) / n
+    down = 1 - (together[m:] - stats.rankdata(negative)) / m
+    return np.asarray(up, np.float64), np.asarray(down, np.float64)
+
+
+def _clustered(components: Floats, units: NDArray[np.int64] | None) -> float:
+    """Variance of a mean whose terms are dependent within a person."""
+    deviations = components - components.mean()
+    if units is not None:
+        _, inverse = np.unique(units, return_inverse=True)
+        deviations = np.bincount(inverse, weights=deviations)
+    groups = len(deviations)
+    if groups < 2:
+        return math.inf
+    return float(groups / (groups - 1) * np.square(deviations).sum() / len(components) ** 2)
