@@ -1,0 +1,250 @@
+"""The shape of a document of type ``tabsynth.evaluation/1``: the one source of the published JSON schema.
+
+``evaluation-1.schema.json`` beside this file is `json_schema()` written out, and a test holds the two together.
+Every field is required and unknown fields are rejected, so that a typing error cannot hide a number. What no JSON
+schema can state (an interval contains its value, a judgement names a finding) is checked in `document.validate`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+DOCUMENT_TYPE: Final = "tabsynth.evaluation/1"
+SCHEMA_ID: Final = "urn:tabsynth:evaluation:1"
+
+ReportClass = Literal["internal", "recipient", "public", "statement"]
+"""internal: everything. recipient: small cells out, numbers rounded. public: bands. statement: what a privacy
+guarantee covers, and the verdict."""
+
+Count = Annotated[int, Field(ge=0)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, Field(min_length=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+IsoDate = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Pair = Annotated[list[Number], Field(min_length=2, max_length=2)]
+
+_MEASURED_OR_SAYS_WHY: Final[dict[str, Any]] = {
+    "allOf": [
+        {"if": {"properties": {"state": {"const": "not_run"}}},
+         "then": {"properties": {"value": {"type": "null"}, "band": {"type": "null"}}},
+         "else": {"properties": {"n": {"minimum": 1}},
+                  "anyOf": [{"properties": {"value": {"type": "number"}}},
+                            {"properties": {"band": {"type": "string"}}}]}},
+        {"if": {"properties": {"state": {"const": "ok"}}},
+         "else": {"properties": {"reason": {"type": "string"}}}},
+    ],
+}
+
+
+class Part(BaseModel):
+    """A part of the document: strict types, nothing unknown, nothing left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class FindingPart(Part):
+    """One measurement (`core.finding.Finding`), or a line that says why there is none."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False,
+                              json_schema_extra=_MEASURED_OR_SAYS_WHY)
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\- ]*$", max_length=200)]
+    title: Text
+    section: Literal["validity", "fidelity", "utility", "privacy", "diagnostic"]
+    version: Annotated[int, Field(ge=1)]
+    state: Literal["ok", "uninformative", "insufficient_power", "not_run"]
+    reason: Text | None
+    direction: Literal["higher is better", "lower is better", "closer to 0.5 is better", "closer to 1 is better",
+                       "closer to 0 is better", "lower is safer", "none"]
+    value: Number | None
+    band: Text | None = Field(description="stands in for the value in a public report")
+    interval: Pair | None = Field(description="95 % interval, contains the value")
+    n: Count
+    unit_of_n: Text
+    floor: Number | None
+    ceiling: Number | None
+    normalised: Number | None
+    baseline: Number | None
+    control: Number | None
+    method: str
+    shareable: bool
+    breakdown: list[dict[str, JsonValue]]
+    details: dict[str, JsonValue]
+
+    @model_validator(mode="after")
+    def _measured_or_says_why(self) -> Self:
+        if self.state == "not_run":
+            if self.value is not None or self.band is not None:
+                raise ValueError("a measure that was not run has no value")
+        elif self.n < 1 or (self.value is None and self.band is None):
+            raise ValueError("a measured finding has a value (or a band) and n of at least 1")
+        if self.state != "ok" and self.reason is None:
+            raise ValueError("a state other than ok has a reason")
+        return self
+
+
+class JudgementPart(Part):
+    """What the policy says about one finding."""
+
+    finding_id: Text
+    verdict: Literal["finding", "review", "no_finding", "insufficient_power", "not_run"]
+    because: str
+    limit: Number | None
+    limit_source: str
+
+
+class VerdictPart(Part):
+    """The policy's conclusion. `formed_on_real_records` is set when a guarantee does not cover the verdict."""
+
+    policy: Text
+    outcome: Literal["finding", "review", "no_finding"]
+    refused: bool = Field(description="the policy lets this outcome stop a release")
+    because: list[str] = Field(description="ids of the findings that made the outcome, missing ones included")
+    privacy: Text
+    utility: str
+    formed_on_real_records: Text | None
+    judgements: list[JudgementPart]
+
+
+class ColumnPart(Part):
+    name: str
+    kind: Text
+    role: Text
+    treatment: Text
+    source: str | None
+    description: str | None
+
+
+class CountsPart(Part):
+    train_rows: Count | None
+    train_units: Count | None
+    holdout_rows: Count | None
+    holdout_units: Count | None
+    synthetic_rows: Count | None
+    synthetic_units: Count | None
+
+
+class DecisionPart(Part):
+    column: str
+    action: Text
+    n_levels: Count | None
+    share: Share | None
+    names: list[str]
+    source: Literal["schema", "noisy release", "real rows"]
+
+
+class DatasetPart(Part):
+    name: Text
+    description: str | None
+    unit: Text
+    population: str | None
+    purpose: str | None
+    recipient: str | None
+    columns: list[ColumnPart]
+    rules: list[str]
+    counts: CountsPart
+    decisions: list[DecisionPart]
+
+
+class ModelPart(Part):
+    name: Text
+    summary: str
+    settings: dict[str, JsonValue]
+    generation_depth: Annotated[int, Field(ge=1)]
+
+
+class LedgerPart(Part):
+    population: Text
+    entry: Text
+    epsilon: Text
+    delta: Text
+    total_epsilon: Text
+    total_delta: Text
+    releases: Count
+    cap_epsilon: Text | None
+
+
+class PrivacyPart(Part):
+    """`statement` has its own format and its own checks (`tabsynth.privacy.statement`)."""
+
+    guarantee: bool
+    notice: Text
+    statement: dict[str, JsonValue] | None
+    ledger: LedgerPart | None
+
+
+class NotAssessedPart(Part):
+    what: Text
+    reason: Text
+
+
+class DeterminationPart(Part):
+    """A blank that a named person fills in; software never does."""
+
+    role: Text
+    question: Text
+    name: str | None
+    decision: str | None
+    date: IsoDate | None
+    expires: IsoDate | None
+    signature: str | None
+
+
+class SourcePart(Part):
+    id: Text
+    says: Text
+    reference: Text
+    date: Text
+
+
+class GuidancePart(Part):
+    id: Text
+    date: IsoDate
+    status: Literal["draft", "current", "superseded"]
+    sources: list[SourcePart]
+
+
+class SelectionPart(Part):
+    evaluations: Count
+    models_compared: Count
+
+
+class ProvenancePart(Part):
+    versions: dict[str, str]
+    commands: list[str]
+    sampling_seed: int | None
+    evaluation_seed: int | None
+    seed_policy: Text
+    selection: SelectionPart
+    files: dict[str, Sha256]
+
+
+class Document(Part):
+    """A whole report: what every rendering is made from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False,
+                              title="tabsynth evaluation report, version 1")
+
+    type: Literal["tabsynth.evaluation/1"]
+    report_class: ReportClass
+    created: IsoDate
+    outcome: Literal["RELEASED", "REVIEW", "REFUSED"]
+    notices: list[Text]
+    dataset: DatasetPart
+    model: ModelPart
+    privacy: PrivacyPart
+    verdict: VerdictPart
+    findings: list[FindingPart]
+    not_assessed: list[NotAssessedPart]
+    determinations: list[DeterminationPart]
+    guidance: GuidancePart
+    provenance: ProvenancePart
+
+
+def json_schema() -> dict[str, Any]:
+    """The published schema (JSON Schema, draft 2020-12)."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID,
+            **Document.model_json_schema()}

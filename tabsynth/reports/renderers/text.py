@@ -1,0 +1,67 @@
+"""A summary for the terminal: plain text, 80 columns, worst first."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from tabsynth.reports import guarantee, view
+
+FACTS = {"name": "text", "entry": "render", "suffix": ".txt", "summary": "summary for the terminal, 80 columns"}
+
+WIDTH: Final = 80
+SECTIONS: Final = (("privacy", "Privacy"), ("validity", "Validity"), ("fidelity", "Fidelity"),
+                   ("utility", "Utility"), ("diagnostic", "Diagnostics"))
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """The summary of a valid document; no line is longer than 80 characters."""
+    return "\n".join(_lines(document)) + "\n"
+
+
+def _lines(document: Mapping[str, Any]) -> Iterator[str]:
+    sentence, rest = view.headline(document)
+    yield from _wrap(f"{document['dataset']['name']}: {view.CLASS_LABELS[document['report_class']].lower()}, "
+                     f"model {document['model']['name']}, {document['created']}")
+    yield ""
+    yield from _wrap(sentence.upper() if document["verdict"]["outcome"] == "finding" else sentence)
+    for paragraph in (rest, *document["notices"]):
+        yield from _wrap(paragraph, indent=2)
+    if document["privacy"]["statement"] is not None:
+        shown = guarantee.read(document["privacy"]["statement"], unit=document["dataset"]["unit"])
+        yield from _wrap("; ".join((*shown.stamps, *(f"{label}: {value}" for value, label in shown.big))), indent=2)
+    measures = view.measures(document)
+    for section, title in SECTIONS:
+        chosen = view.in_section(measures, section)
+        if chosen:
+            yield ""
+            yield title
+            for measure in chosen:
+                yield from _measure(measure)
+    yield ""
+    yield "Not assessed"
+    for item in document["not_assessed"]:
+        yield from _wrap(f"{item['what']}: {item['reason']}", indent=2)
+
+
+def _measure(measure: view.Measure) -> Iterator[str]:
+    """Name and value on one line, references below."""
+    value = "not run" if measure.state == "not_run" else measure.value
+    label = f"[{measure.label}]" if measure.label and measure.state != "not_run" else ""
+    if len(value) > 12:
+        yield from _wrap(f"{measure.title}: {value} {label}".rstrip(), indent=2)
+    else:
+        title = textwrap.shorten(measure.title, 42, placeholder="...")
+        yield f"  {title:<43}{value:>10}  {label}".rstrip()
+    parts = [f"95 % interval {measure.interval}" if measure.interval else "",
+             *(f"{name.lower()} {number}" for name, number in measure.references), measure.n]
+    if any(parts) and measure.state != "not_run":
+        yield from _wrap(", ".join(p for p in parts if p), indent=4)
+    if measure.state != "ok" and measure.note:
+        yield from _wrap(measure.note, indent=4)
+
+
+def _wrap(text: str, indent: int = 0) -> list[str]:
+    space = " " * indent
+    return textwrap.wrap(" ".join(text.split()), WIDTH, initial_indent=space, subsequent_indent=space)

@@ -1,0 +1,302 @@
+"""A document shaped for reading: worst first, numbers as text, drawings made. Shared by every renderer.
+
+Nothing here decides what may be shown (that is `disclosure`) or looks at anything but the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tabsynth.reports import numbers, svg, wording
+
+VERDICT_LABELS: Final[dict[str, str]] = {
+    "finding": "Finding", "review": "Review", "no_finding": "No finding", "insufficient_power": "Too few records",
+    "not_run": "Not run", "none": "",
+}
+OUTCOME_LABELS: Final[dict[str, str]] = {"RELEASED": "Released", "REVIEW": "Awaiting review", "REFUSED": "Refused"}
+CLASS_LABELS: Final[dict[str, str]] = {
+    "internal": "Internal report", "recipient": "Report for the recipient", "public": "Public report",
+    "statement": "Report under the privacy guarantee",
+}
+DIRECTIONS: Final[dict[str, str]] = {"lower is safer": "lower is better", "none": ""}
+KEY_NUMBERS: Final = 8
+"""At most this many findings on the decision page."""
+
+_ORDER: Final = ("finding", "review", "insufficient_power", "not_run", "no_finding", "none", "absent")
+_SECTIONS: Final = ("privacy", "validity", "fidelity", "utility")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A small table: headers, and rows of text."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One finding with its judgement, ready to be set in type."""
+
+    id: str
+    title: str
+    section: str
+    state: str
+    verdict: str
+    label: str
+    value: str
+    interval: str
+    n: str
+    direction: str
+    references: tuple[tuple[str, str], ...]
+    sentence: str
+    note: str
+    because: str
+    limit_source: str
+    method: str
+    drawing: str
+    table: Table | None
+    details: tuple[tuple[str, str], ...]
+
+
+def measures(document: Mapping[str, Any], *, prefix: str = "s") -> tuple[Measure, ...]:
+    """Every finding, worst first: by judgement, then by how far it is from the ceiling.
+
+    prefix: of the drawings' ids, so that a page may show a finding twice.
+    """
+    judged = {j["finding_id"]: j for j in document["verdict"]["judgements"]}
+    ranked = sorted(enumerate(document["findings"]), key=lambda item: (_rank(item[1], judged), item[0]))
+    return tuple(_measure(f"{prefix}{i}", f, judged.get(f["id"])) for i, f in ranked)
+
+
+def in_section(items: Sequence[Measure], *sections: str) -> tuple[Measure, ...]:
+    """The measures of some sections, order kept."""
+    return tuple(m for m in items if m.section in sections)
+
+
+def key_numbers(items: Sequence[Measure]) -> tuple[Measure, ...]:
+    """The findings of the decision page: whatever the policy objects to, then a few of each section.
+
+    >>> key_numbers(())
+    ()
+    """
+    shown = [m for m in items if m.section in _SECTIONS and m.state != "not_run"]
+    chosen = [m for m in items if m.verdict in ("finding", "review", "insufficient_power")][:KEY_NUMBERS]
+    queues = {s: [m for m in shown if m.section == s and m not in chosen] for s in _SECTIONS}
+    while len(chosen) < KEY_NUMBERS and any(queues.values()):
+        chosen += [queue.pop(0) for queue in queues.values() if queue][:KEY_NUMBERS - len(chosen)]
+    return tuple(sorted(chosen, key=items.index))
+
+
+def kind_counts(document: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Columns by kind, most frequent first."""
+    kinds = [c["kind"] for c in document["dataset"]["columns"]]
+    return tuple(sorted(((k, kinds.count(k)) for k in set(kinds)), key=lambda pair: (-pair[1], pair[0])))
+
+
+def headline(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The verdict in one sentence, and what the policy adds to it."""
+    verdict = document["verdict"]
+    sentence = wording.verdict_sentence(verdict["outcome"], verdict["policy"])
+    stem = sentence.rstrip(".")
+    if not verdict["privacy"].startswith(stem):
+        return sentence, verdict["privacy"]
+    rest = verdict["privacy"][len(stem):].lstrip(" .:")
+    return sentence, f"Because of: {rest}" if verdict["privacy"][len(stem):].startswith(":") else rest
+
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def masthead(document: Mapping[str, Any]) -> Pairs:
+    """Facts under the title."""
+    counts, unit = document["dataset"]["counts"], document["dataset"]["unit"]
+    pairs = [("Status", OUTCOME_LABELS[document["outcome"]]), ("Model", document["model"]["name"])]
+    if counts["synthetic_rows"] is not None:
+        pairs.append(("Synthetic rows", numbers.count(counts["synthetic_rows"])))
+    pairs.append(("Unit", "every row another person" if unit == "row" else unit))
+    return (*pairs, ("Date", document["created"]))
+
+
+def ledger(document: Mapping[str, Any]) -> Pairs:
+    """Where the budget was booked and what is spent in all."""
+    entry = document["privacy"]["ledger"]
+    if entry is None:
+        return ()
+    pairs = [("Population", entry["population"]), ("Entry", entry["entry"]),
+             ("This release", f"epsilon {entry['epsilon']}, delta {entry['delta']}"),
+             ("Total to date", f"epsilon {entry['total_epsilon']}, delta {entry['total_delta']} over "
+              + _plural(entry["releases"], "release"))]
+    return (*pairs, ("Cap", f"epsilon {entry['cap_epsilon']}" if entry["cap_epsilon"] else "none set"))
+
+
+def data_facts(document: Mapping[str, Any]) -> Pairs:
+    """The table, whom it is about and what for."""
+    data = document["dataset"]
+    pairs = [("Table", data["name"]), ("Population", data["population"]), ("Purpose", data["purpose"]),
+             ("Recipient", data["recipient"]),
+             ("One person is", "one row" if data["unit"] == "row" else f"all rows of one {data['unit']}")]
+    return tuple((name, value) for name, value in pairs if value)
+
+
+def counts(document: Mapping[str, Any]) -> Table | None:
+    """Rows and people of the three tables, as far as the class shows them."""
+    data = document["dataset"]["counts"]
+    rows = tuple((label, numbers.count(data[f"{key}_rows"]), numbers.count(data[f"{key}_units"]))
+                 for key, label in (("train", "Training"), ("holdout", "Holdout"), ("synthetic", "Synthetic"))
+                 if data[f"{key}_rows"] is not None or data[f"{key}_units"] is not None)
+    return Table(("Table", "Rows", "People"), rows) if rows else None
+
+
+def columns(document: Mapping[str, Any]) -> Table:
+    """The columns: kind, role, treatment, source of what is public about them."""
+    return Table(("Column", "Kind", "Role", "Treatment", "Source of bounds and levels"), tuple(
+        (c["name"], c["kind"], c["role"], c["treatment"], c["source"] or "\N{EN DASH}")
+        for c in document["dataset"]["columns"]))
+
+
+def decisions(document: Mapping[str, Any]) -> Table | None:
+    """What was pooled, replaced or dropped."""
+    rows = tuple((d["column"], d["action"], numbers.count(d["n_levels"]),
+                  "\N{EN DASH}" if d["share"] is None else numbers.percent(d["share"]), d["source"],
+                  ", ".join(d["names"])) for d in document["dataset"]["decisions"])
+    if not rows:
+        return None
+    head = ("Column", "What was done", "Levels", "Share of rows", "Follows from", "Names")
+    named = any(row[-1] for row in rows)
+    return Table(head if named else head[:-1], rows if named else tuple(row[:-1] for row in rows))
+
+
+def made(document: Mapping[str, Any]) -> Pairs:
+    """How the release came about."""
+    source, model = document["provenance"], document["model"]
+    chosen = source["selection"]
+    pairs = [("Model", f"{model['name']}: {model['summary']}" if model["summary"] else model["name"]),
+             ("Generation", "made from real records" if model["generation_depth"] == 1
+              else f"{model['generation_depth']} generations from real records"),
+             ("Sampling seed", _seed(source["sampling_seed"])), ("Evaluation seed", _seed(source["evaluation_seed"])),
+             ("Seeds and keys", source["seed_policy"]),
+             ("Looks at this table", f"{_plural(chosen['evaluations'], 'evaluation')}, "
+              f"{_plural(chosen['models_compared'], 'model')} compared"),
+             ("Versions", ", ".join(f"{k} {v}" for k, v in source["versions"].items()))]
+    return tuple((name, value) for name, value in pairs if value)
+
+
+def settings(document: Mapping[str, Any]) -> Pairs:
+    """The model's settings."""
+    return tuple((k, _cell(v)) for k, v in document["model"]["settings"].items())
+
+
+def one_sentence(finding: Mapping[str, Any]) -> str:
+    """A finding in words: the text alternative of its drawing."""
+    if finding["value"] is None:
+        return f"{finding['title']}: {finding['band'] or finding['reason'] or 'not run'}."
+    interval = _pair(finding["interval"])
+    text = numbers.figure(finding["value"], interval)
+    parts = [f"{finding['title']}: {text}"]
+    if interval:
+        parts.append(f"95 % interval {numbers.span(interval)}")
+    parts += [f"{name.lower()} {value}" for name, value in _references(finding, interval)]
+    return "; ".join(parts) + "."
+
+
+def _measure(name: str, finding: Mapping[str, Any], judgement: Mapping[str, Any] | None) -> Measure:
+    interval = _pair(finding["interval"])
+    verdict = judgement["verdict"] if judgement else "none"
+    value = finding["band"] or numbers.figure(finding["value"], interval)
+    limit = judgement["limit"] if judgement else None
+    references = _references(finding, interval)
+    if limit is not None:
+        ratio = finding["section"] == "validity"
+        references = (*references, ("Limit, as a ratio to training" if ratio else "Limit", numbers.short(limit)))
+    return Measure(
+        id=finding["id"], title=finding["title"], section=finding["section"], state=finding["state"],
+        verdict=verdict, label=VERDICT_LABELS[verdict], value=value, interval=numbers.span(interval),
+        n=f"{numbers.count(finding['n'])} {finding['unit_of_n']}" if finding["n"] else "",
+        direction=DIRECTIONS.get(finding["direction"], finding["direction"]), references=references,
+        sentence=one_sentence(finding), note=finding["reason"] or "",
+        because=judgement["because"] if judgement else "",
+        limit_source=judgement["limit_source"] if judgement else "", method=finding["method"],
+        drawing=_drawing(name, finding, limit), table=_table(finding["breakdown"]),
+        details=tuple((_words(k), _cell(v)) for k, v in finding["details"].items()))
+
+
+def _drawing(name: str, finding: Mapping[str, Any], limit: float | None) -> str:
+    value, interval = finding["value"], _pair(finding["interval"])
+    if value is None:
+        return ""
+    marks = [svg.Mark(finding[kind], f"{kind} {numbers.beside(finding[kind], interval, value)}", kind)
+             for kind in ("floor", "ceiling", "control") if finding[kind] is not None]
+    if limit is not None and finding["section"] != "validity":  # there the limit is a ratio of two rates
+        marks.append(svg.Mark(limit, f"limit {numbers.short(limit)}", "limit"))
+    if not marks:
+        return ""
+    return svg.scale(name, title=finding["title"], description=one_sentence(finding), value=value,
+                     interval=interval, marks=marks)
+
+
+def _references(finding: Mapping[str, Any], interval: tuple[float, float] | None) -> tuple[tuple[str, str], ...]:
+    names = {"floor": "Floor", "ceiling": "Ceiling", "control": "Control", "baseline": "Baseline"}
+    pairs = [(label, numbers.beside(finding[key], interval, finding["value"])) for key, label in names.items()
+             if finding[key] is not None]
+    if finding["normalised"] is not None:
+        pairs.append(("Way from floor to ceiling", numbers.percent(finding["normalised"]).replace("-", numbers.MINUS)))
+    return tuple(pairs)
+
+
+def _rank(finding: Mapping[str, Any], judged: Mapping[str, Any]) -> tuple[int, float]:
+    judgement = judged.get(finding["id"])
+    verdict = judgement["verdict"] if judgement else ("absent" if finding["state"] == "not_run" else "none")
+    way = finding["normalised"]
+    return _ORDER.index(verdict), 2.0 if way is None else way
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Table | None:
+    """A breakdown as a table; the columns are the keys in order of first appearance."""
+    keys = tuple(dict.fromkeys(k for row in rows for k in row))
+    if not keys:
+        return None
+    return Table(tuple(_words(k) for k in keys), tuple(tuple(_cell(row.get(k)) for k in keys) for row in rows))
+
+
+_KEYS: Final[dict[str, str]] = {
+    "key": "Of", "n": "Records", "train_hits": "Hits, training", "train_n": "Tried, training",
+    "control_hits": "Hits, control", "control_n": "Tried, control", "low": "Lower limit", "high": "Upper limit",
+}
+
+
+def _words(key: str) -> str:
+    if key in _KEYS:
+        return _KEYS[key]
+    text = key.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "\N{EN DASH}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return numbers.count(value)
+    if isinstance(value, float):
+        return numbers.figure(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_words(k)} {_cell(v)}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_cell(v) for v in value)
+    return str(value)
+
+
+def _pair(interval: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if interval is None else (interval[0], interval[1])
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{numbers.count(n)} {noun}" + ("" if n == 1 else "s")
+
+
+def _seed(seed: int | None) -> str:
+    return "" if seed is None else str(seed)

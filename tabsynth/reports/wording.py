@@ -1,0 +1,100 @@
+"""Sentences that a report uses. The words that none of them may hold are listed in `evaluation.wording`.
+
+A report says which tests were run, at what power, and what they found. It does not decide what a law asks a named
+person to decide, and it does not reassure.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tabsynth.evaluation.wording import LIMITS_OF_THE_TESTS, banned_word
+
+OUTSIDE_THE_BUDGET: Final = (
+    "The verdict was formed by looking at real records outside the privacy budget; "
+    "the guarantee covers the synthetic rows and the model file.")
+
+NO_GUARANTEE: Final = (
+    "No formal privacy guarantee was used. The model was fitted to the real records directly; what protects the "
+    "people in them is only what the tests in this report could examine.")
+
+GUARANTEE: Final = (
+    "The synthetic rows and the model file stand under a differential-privacy guarantee for each {unit}.")
+
+INTERNAL: Final = (
+    "Internal: this report holds figures computed from real records. It stays with those who may see the real "
+    "records.")
+
+INTERNAL_UNDER_GUARANTEE: Final = (
+    "Internal: this report holds figures computed from real records outside the privacy budget. Passing it on, "
+    "whole or in part, withdraws the guarantee for what is passed on.")
+
+DISCLOSED: Final = (
+    "This report holds figures computed from real records outside the privacy budget. Whoever receives it together "
+    "with the synthetic rows cannot rely on epsilon for the two together.")
+
+KEPT_INTERNAL: Final = (
+    "Fidelity, utility and attack figures are computed from real records. They are kept in the internal report, so "
+    "that everything handed out follows from the synthetic rows, the model and the privacy statement alone.")
+
+DIAGNOSTICS_ARE_NOT_EVIDENCE: Final = (
+    "These diagnostics do not establish privacy. Distances that look harmless on average have been measured on files "
+    "that hold copies of real records.")
+
+SEED_POLICY: Final = (
+    "The seed that drew the synthetic rows may be published. Noise seeds and the keys that split the table or bound "
+    "a person's rows are never recorded.")
+
+OTHER_ATTACKS: Final = LIMITS_OF_THE_TESTS
+
+VERDICTS: Final[dict[str, str]] = {
+    "finding": "Do not release under profile {policy} without change.",
+    "review": "Human review required under profile {policy}.",
+    "no_finding": "No tested attack exceeded profile {policy}.",
+}
+
+NEVER_ASSESSED: Final[tuple[tuple[str, str], ...]] = (
+    ("Group and property inference", "Statements about groups of people, not about one person, are not tested."),
+    ("Several releases compared", "An attacker who subtracts one release from another is not tested."),
+    ("An attacker who holds the model", "Only the synthetic rows were attacked, not the model file."),
+    ("Better outside knowledge", "An attacker whose other data are better than the holdout is not tested."),
+)
+"""What no run of this version covers; every report says so."""
+
+DETERMINATIONS: Final[tuple[tuple[str, str], ...]] = (
+    ("Data protection officer",
+     "Are natural persons identifiable by means reasonably likely to be used (GDPR, Recital 26)?"),
+    ("Expert under 45 CFR 164.514(b)(1)",
+     "Is the risk very small that an anticipated recipient could identify an individual?"),
+    ("Ethics board", "Are benefit, limits and remaining risk acceptable for the stated purpose?"),
+)
+
+LIMITS: Final[tuple[str, ...]] = (
+    "Attacks show what was tried and found. They do not show that other attacks fail, and they do not prove a "
+    "differential-privacy guarantee; the guarantee follows from the mechanism and its accounting.",
+    "Figures for the most exposed records are the worst found, never the worst possible.",
+    "Rows of one synthetic person are drawn one by one: they are not a history of that person.",
+    "An analysis of one synthetic table, taken as if it were real, gives intervals that are too narrow for statements "
+    "about the population.",
+    "Comparing several models or settings by these figures and keeping the best makes the figures of the one kept too "
+    "good; section Provenance says how often that was done.",
+)
+
+STATE_REASONS: Final[dict[str, str]] = {
+    "uninformative": "Floor and ceiling lie too close together to tell good from bad.",
+    "insufficient_power": "Too few records to tell.",
+    "not_run": "Not run.",
+}
+
+SUPPRESSED: Final = "Rests on fewer than 11 records; not shown in this class of report."
+SMALL_CELL: Final = "not shown: a count of 1 to 10 people would follow from it"
+BAND_MEASURED: Final = "measured; the number is not shown in this class of report"
+
+def offending(text: str) -> str | None:
+    """The first banned phrase in `text`, line breaks or not, or None."""
+    return banned_word(" ".join(text.split()))
+
+
+def verdict_sentence(outcome: str, policy: str) -> str:
+    """The fixed sentence for an outcome: nothing in it depends on a measured number."""
+    return VERDICTS[outcome].format(policy=policy)

@@ -1,0 +1,145 @@
+"""What each class of report keeps back. A number that leaks here leaks in every rendering."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabsynth.core.finding import Finding, Judgement
+from tabsynth.reports import disclosure, document, wording
+from tabsynth.reports.context import Counts
+from tabsynth.reports.renderers import html, markdown, text
+
+COUNTS = Counts(synthetic_rows=500)
+
+
+def parts(made):
+    return {f["id"]: f for f in made["findings"]}
+
+
+def test_under_a_guarantee_nothing_but_synthetic_rows_and_the_statement_is_shared(verdict, private_context):
+    """Canaries stand wherever a number from real rows can stand; none may appear in any view."""
+    canaries = iter(f"0.{n}" for n in range(73101, 73199))
+
+    def number() -> float:
+        return float(next(canaries))
+
+    def planted(id: str, *, shareable: bool, n: int) -> Finding:
+        return Finding(id, f"Measure {id}", "fidelity", number(), "lower is better", n=n, interval=(0.0, 1.0),
+                       floor=number(), ceiling=number(), normalised=number(), baseline=number(), control=number(),
+                       state="uninformative", reason=f"because of {next(canaries)}", shareable=shareable,
+                       breakdown=({"key": f"cell {next(canaries)}", "value": number(), "n": 73400},),
+                       details={"k": number(), "text": next(canaries)})
+
+    everything = (planted("a", shareable=False, n=500), planted("b", shareable=True, n=73401),
+                  planted("c", shareable=True, n=500))
+    public_value = everything[2].value
+    loud = replace(verdict, privacy=f"p {next(canaries)}", utility=f"u {next(canaries)}", because=("a", "b"),
+                   judgements=(Judgement("a", "finding", next(canaries), number(), next(canaries)),))
+    secret = replace(private_context, counts=Counts(73402, 73403, 73404, 73405, 500, None), evaluation_seed=73406,
+                     commands=("73407",), decisions=tuple(
+                         replace(d, share=0.73408, names=("73409",), action=d.action) for d in
+                         private_context.decisions))
+    made = document.build(everything, loud, context=secret, report_class="statement")
+    for shown in (json.dumps(made), html.render(made), text.render(made), markdown.render(made)):
+        assert not re.findall(r"73[14]\d\d", shown.replace(str(public_value), ""))
+    assert [f["id"] for f in made["findings"]] == ["c"]
+    assert made["verdict"]["judgements"] == []
+    assert made["verdict"]["formed_on_real_records"] == (
+        "The verdict was formed by looking at real records outside the privacy budget; "
+        "the guarantee covers the synthetic rows and the model file.")
+
+
+def test_the_exact_sentence_stands_in_the_shared_page(findings, verdict, private_context):
+    made = document.build(findings, verdict, context=private_context, report_class="statement")
+    assert wording.OUTSIDE_THE_BUDGET in html.render(made)
+
+
+def test_a_shared_verdict_depends_on_outcome_and_policy_alone(findings, verdict, private_context):
+    made = [document.build(findings, replace(verdict, privacy=words, utility=words, because=(words,)),
+                           context=private_context, report_class="statement") for words in ("one", "two")]
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("report_class", ["recipient", "public"])
+def test_a_report_with_real_figures_says_that_the_guarantee_is_withdrawn(findings, verdict, private_context,
+                                                                         report_class):
+    made = document.build(findings, verdict, context=private_context, report_class=report_class)
+    assert made["notices"] == [wording.DISCLOSED]
+
+
+@pytest.mark.parametrize("report_class", ["internal", "recipient", "public"])
+def test_without_a_guarantee_the_first_notice_says_so(findings, verdict, context, report_class):
+    made = document.build(findings, verdict, context=context, report_class=report_class)
+    assert made["notices"][0] == wording.NO_GUARANTEE
+
+
+def test_a_recipient_sees_large_cells_only_and_coarse_numbers(findings, verdict, context):
+    shown = parts(document.build(findings, verdict, context=context, report_class="recipient"))
+    kway = shown["kway.2"]
+    assert (kway["value"], kway["interval"], kway["floor"]) == (0.9253, [0.9212, 0.9294], 0.8971)
+    assert [row["key"] for row in kway["breakdown"]] == ["a <b> × ward|A", "extremes"]
+    assert "max" not in kway["breakdown"][1]
+    assert (shown["P0a"]["value"], shown["P0a"]["band"]) == (None, wording.SMALL_CELL)  # 2 control people
+    assert shown["P0a"]["breakdown"] == []
+    assert shown["c2st"]["reason"] == wording.STATE_REASONS["insufficient_power"]  # the original says "4 of them"
+
+
+def test_beside_a_small_count_no_fraction_stays():
+    row = {"key": "all", "hits": 2, "n": 500, "rate": 0.004}
+    found, _ = disclosure.show(Finding("x", "X", "privacy", 0.5, "none", n=500, breakdown=(row,)), "recipient", COUNTS)
+    assert found.breakdown == ({"key": "all", "n": 500},)
+
+
+def test_a_recipient_sees_no_names_of_pooled_levels_and_no_commands(findings, verdict, context):
+    made = json.dumps(document.build(findings, verdict, context=context, report_class="recipient"))
+    assert "zebra-level" not in made
+    assert "secret-folder" not in made
+    assert "991177" not in made
+    internal = json.dumps(document.build(findings, verdict, context=context, report_class="internal"))
+    assert "zebra-level" in internal
+    assert "secret-folder" in internal
+
+
+def test_a_finding_on_ten_records_is_not_shown(verdict, context):
+    few = Finding("x", "Few", "fidelity", 0.3, "lower is better", n=10)
+    shown, = document.build([few], replace(verdict, judgements=()), context=context,
+                            report_class="recipient")["findings"]
+    assert (shown["state"], shown["value"], shown["n"]) == ("not_run", None, 0)
+    enough, _ = disclosure.show(replace(few, n=11), "recipient", COUNTS)
+    assert enough.value == 0.3
+
+
+def test_a_public_report_holds_bands_and_no_measured_number(findings, verdict, context):
+    made = document.build(findings, verdict, context=context, report_class="public")
+    for part in made["findings"]:
+        assert part["value"] is part["interval"] is part["floor"] is part["control"] is None
+        assert part["breakdown"] == []
+        assert part["details"] == {}
+    assert parts(made)["kway.2"]["band"] == "middle third between floor and ceiling"
+    assert all(j["because"] == "" for j in made["verdict"]["judgements"])
+    assert made["dataset"]["counts"]["train_rows"] is None
+
+
+@given(value=st.floats(-1, 1), width=st.floats(1e-6, 1), share=st.floats(0, 1))
+def test_rounding_keeps_the_value_inside_its_interval_and_close(value, width, share):
+    interval = (value - share * width, value + (1 - share) * width)
+    found, _ = disclosure.show(Finding("x", "X", "fidelity", value, "none", n=50, interval=interval), "recipient",
+                               COUNTS)
+    assert found.interval[0] <= found.value <= found.interval[1]
+    assert abs(found.value - value) <= 0.05 * width
+
+
+def test_a_judgement_quotes_no_finer_number_than_its_finding():
+    finding = Finding("x", "X", "privacy", 0.18, "lower is safer", n=100, interval=(0.1, 0.26))
+    exact = Judgement("x", "finding", "age: an excess of 0.18342 over the control, limit 0.005", 0.005, "s")
+    assert disclosure.show_judgement(exact, finding, "recipient").because == (
+        "age: an excess of 0.18 over the control, limit 0.005")
+    small = replace(exact, because="3 people were copied")
+    assert disclosure.show_judgement(small, finding, "recipient").because == ""
+    assert disclosure.show_judgement(exact, finding, "statement") is None

@@ -1,0 +1,211 @@
+"""The views: self-contained, escaped, accessible, honest about what was not run, and stable."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tabsynth.core.finding import Finding
+from tabsynth.reports import document, view, wording
+from tabsynth.reports.renderers import html, markdown, text
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+VOID = {"meta", "link", "br", "hr", "img", "input", "line", "rect", "circle"}
+CASES = ("internal", "recipient", "public", "statement")
+
+
+@pytest.fixture(params=[(c, p) for c in CASES for p in (False, True) if p or c != "statement"],
+                ids=lambda case: f"{case[0]}-{'dp' if case[1] else 'no-dp'}")
+def made(request, findings, verdict, context, private_context) -> dict[str, Any]:
+    report_class, private = request.param
+    return document.build(findings, verdict, context=private_context if private else context,
+                          report_class=report_class)
+
+
+class Page(HTMLParser):
+    """Tags, attributes, headings and text of a page; complains about tags that are not closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.svg: list[set[str]] = []
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "svg":
+            self.svg.append(set())
+        elif "svg" in self.open:
+            self.svg[-1].add(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.words.append(data)
+
+
+def test_the_page_loads_nothing_and_runs_nothing(made):
+    page = html.render(made)
+    parsed = Page(page)
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {t for t, _ in parsed.tags}
+    for _, attributes in parsed.tags:
+        assert not {"src", "srcset", "onclick", "onload", "style"} & set(attributes)
+        assert (attributes.get("href") or "#").startswith("#")
+    assert "://" not in page
+    assert not re.search(r"@import|url\(", page)
+
+
+def test_names_from_the_table_are_escaped(made):
+    page = html.render(made)
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "Ward &amp; &lt;b&gt;stays&lt;/b&gt;" in page
+
+
+def test_every_drawing_has_a_title_and_a_description(made):
+    parsed = Page(html.render(made))
+    assert parsed.svg or made["report_class"] == "public"
+    assert all({"title", "desc"} <= tags for tags in parsed.svg)
+    drawings = [a for t, a in parsed.tags if t == "svg"]
+    ids = {a["id"] for _, a in parsed.tags if "id" in a}
+    for attributes in drawings:
+        assert attributes["role"] == "img"
+        assert set(str(attributes["aria-labelledby"]).split()) <= ids
+
+
+def test_ids_are_unique_and_links_lead_somewhere(made):
+    tags = Page(html.render(made)).tags
+    ids = [a["id"] for _, a in tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert {str(a["href"])[1:] for t, a in tags if t == "a"} <= set(ids)
+
+
+def test_headings_descend_one_level_at_a_time(made):
+    levels = [int(t[1]) for t, _ in Page(html.render(made)).tags if re.fullmatch(r"h[1-6]", t)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in pairwise(levels))
+
+
+def test_the_page_names_its_language_and_every_table_header_its_scope(made):
+    tags = Page(html.render(made)).tags
+    assert ("html", {"lang": "en"}) in tags
+    assert all(a.get("scope") in ("col", "row") for t, a in tags if t == "th")
+
+
+def test_no_view_holds_a_banned_word(made):
+    shown = (" ".join(Page(html.render(made)).words), text.render(made), markdown.render(made))
+    assert [wording.offending(view) for view in shown] == [None, None, None]
+
+
+@pytest.mark.parametrize("source", sorted(Path(html.__file__).parents[1].rglob("*.*")), ids=lambda p: p.name)
+def test_no_file_of_the_report_holds_a_banned_word(source):
+    if source.suffix in (".py", ".j2", ".yaml", ".css", ".json"):
+        assert wording.offending(source.read_text("utf-8")) is None
+
+
+def test_a_banned_word_would_be_found():
+    for phrase in ("The data are\nde-identified.", "This is SAFE.", "GDPR-compliant", "anonymised data"):
+        assert wording.offending(phrase) is not None
+
+
+def test_a_measure_that_was_not_run_has_a_line_with_its_reason(findings, verdict, context):
+    made = document.build(findings, verdict, context=context, report_class="internal")
+    for render in (html.render, text.render, markdown.render):
+        shown = render(made)
+        assert "Task utility" in shown
+        assert "The schema names no target." in shown
+    assert {"what": "Task utility", "reason": "The schema names no target."} in made["not_assessed"]
+
+
+def test_worst_comes_first(findings, verdict, context):
+    made = document.build(findings, verdict, context=context, report_class="internal")
+    order = ["finding", "review", "insufficient_power", "not_run", "no_finding", "none"]
+    ranks = [order.index(m.verdict) for m in view.measures(made) if m.state != "not_run" or m.verdict != "none"]
+    assert ranks == sorted(ranks)
+    first = view.key_numbers(view.measures(made))[0]
+    assert first.verdict != "none"
+
+
+def test_the_decision_page_never_shows_more_than_eight_numbers(verdict, context):
+    many = [Finding(f"m{i}", f"Measure {i}", "fidelity", 0.5, "higher is better", n=100, normalised=i / 30)
+            for i in range(30)]
+    made = document.build(many, replace(verdict, judgements=()), context=context, report_class="internal")
+    key = view.key_numbers(view.measures(made))
+    assert [m.id for m in key] == [f"m{i}" for i in range(8)]
+
+
+def test_diagnostics_say_that_they_do_not_establish_privacy(findings, verdict, context):
+    made = document.build(findings, verdict, context=context, report_class="internal")
+    assert wording.DIAGNOSTICS_ARE_NOT_EVIDENCE in html.render(made)
+    assert wording.DIAGNOSTICS_ARE_NOT_EVIDENCE in markdown.render(made)
+
+
+def test_a_statement_that_may_not_be_released_says_so_first(findings, verdict, private_context):
+    stamped = {**private_context.statement, "stamps": ["NOT PRIVATE: the noise came from a test source"]}
+    made = document.build(findings, verdict, context=replace(private_context, statement=stamped),
+                          report_class="internal")
+    for render in (html.render, text.render, markdown.render):
+        assert "NOT PRIVATE" in render(made)
+
+
+def test_the_terminal_summary_fits_eighty_columns(made):
+    assert max(map(len, text.render(made).splitlines())) <= 80
+
+
+def test_markdown_of_a_name_is_text(made):
+    shown = markdown.render(made)
+    assert "<script>" not in shown.replace("\\<script\\>", "")
+    assert "ward\\|A" in shown
+
+
+@pytest.mark.parametrize("render", [html.render, text.render], ids=["html", "txt"])
+def test_a_small_report_looks_as_it_did(findings, verdict, context, render: Callable[[dict[str, Any]], str], request):
+    """TABSYNTH_GOLDEN=write makes the files anew, after someone has looked at the page."""
+    shown = render(document.build(findings, verdict, context=context, report_class="recipient"))
+    if render is html.render:
+        shown = re.sub(r"<style>.*?</style>", "<style></style>", shown, flags=re.DOTALL)
+    path = GOLDEN / f"report.{request.node.callspec.id}"
+    if os.environ.get("TABSYNTH_GOLDEN") == "write":
+        path.write_text(shown, "utf-8")
+    assert shown == path.read_text("utf-8")
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of #rrggbb (WCAG 2.2)."""
+    channels = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_text_stands_out_in_light_dark_and_print():
+    sheet = (Path(html.__file__).parents[1] / "templates" / "report.css").read_text("utf-8")
+    blocks = re.findall(r":root \{(.*?)\}", sheet, flags=re.DOTALL)
+    assert len(blocks) == 3
+    for block in blocks:
+        colours = {k: v if len(v) == 7 else "#" + "".join(c * 2 for c in v[1:]) for k, v in
+                   re.findall(r"--(\w[\w-]*): (#[0-9a-f]{3,6});", block)}
+        pairs = [(text, ground) for text in ("ink", "muted", "accent", "finding", "review")
+                 for ground in ("paper", "sheet", "calm-tint")]
+        pairs += [("paper", "finding"), ("review", "review-tint"), ("ink", "finding-tint"), ("muted", "review-tint"),
+                  ("muted", "finding-tint")]
+        for text_colour, ground in pairs:
+            light, dark = sorted((luminance(colours[text_colour]), luminance(colours[ground])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text_colour, ground)
