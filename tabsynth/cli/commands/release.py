@@ -1,0 +1,115 @@
+"""``tabsynth release``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabsynth.cli.console import Console
+from tabsynth.cli.options import (
+    AllowLargeOption,
+    DecimalOption,
+    DelimiterOption,
+    DeltaOption,
+    EncodingOption,
+    EpsilonOption,
+    FailOver,
+    FailUnder,
+    ForceOption,
+    FormatOption,
+    JsonOption,
+    LedgerOption,
+    ModelOption,
+    NaOption,
+    PolicyOption,
+    PopulationOption,
+    QuietOption,
+    SchemaOption,
+    SeedOption,
+    SetOption,
+    TableArgument,
+    UnitOption,
+)
+
+NAME = "release"
+
+
+def command(
+    table: TableArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The release folder.")],
+    epsilon: EpsilonOption = None,
+    no_dp: Annotated[bool, typer.Option("--no-dp", help="Release without differential privacy, knowingly.")] = False,
+    schema: SchemaOption = None,
+    unit: UnitOption = None,
+    model: ModelOption = "auto",
+    n: Annotated[int | None, typer.Option("-n", "--rows", help="Synthetic rows. Default: as many as were learned "
+                                                               "from; under DP as declared.")] = None,
+    delta: DeltaOption = None,
+    ledger: LedgerOption = None,
+    population: PopulationOption = None,
+    allow_large_epsilon: AllowLargeOption = False,
+    policy: PolicyOption = "controlled",
+    holdout: Annotated[float, typer.Option(help="Share of the people kept from the model.")] = 0.2,
+    disclose_evaluation: Annotated[bool, typer.Option("--disclose-evaluation", help="Share the recipient report too; "
+                                                      "withdraws the epsilon claim for the folder.")] = False,
+    fail_under: FailUnder = None,
+    fail_over: FailOver = None,
+    seed: SeedOption = None,
+    setting: SetOption = None,
+    format: FormatOption = "auto",
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
+    na: NaOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """The main job: split by person, fit, sample, evaluate, judge, and write a release folder.
+
+    Privacy is chosen by name: --epsilon E (1 is recommended) or --no-dp.
+    """
+    from tabsynth.core.errors import UsageError
+    from tabsynth.pipeline.fit import Privacy
+    from tabsynth.pipeline.inputs import Reading
+    from tabsynth.pipeline.limits import require_limits
+    from tabsynth.pipeline.release import Request, release
+    from tabsynth.pipeline.settings import parse_limits, parse_settings
+
+    if (epsilon is None) != no_dp:
+        raise UsageError("release needs --epsilon E (1 is recommended) or --no-dp, by name"
+                         + (", and not both." if no_dp else "."))
+    console = Console(as_json, quiet)
+    under, over = parse_limits(fail_under or []), parse_limits(fail_over or [])
+    request = Request(
+        table=table, output=output,
+        privacy=None if no_dp else Privacy(epsilon, delta, ledger, population or "unnamed", allow_large_epsilon),
+        reading=Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ())), model=model,
+        settings=parse_settings(setting or []), rows=n, seed=seed, policy=policy, holdout=holdout,
+        disclose_evaluation=disclose_evaluation, command=shown_command(sys.argv), force=force)
+    with console.progress() as progress:
+        done = release(request, progress=progress)
+    console.document({
+        "outcome": done.outcome, "folder": str(done.folder), "rows": done.rows, "model": done.fitted.choice.model,
+        "privacy": done.evaluation.verdict.privacy, "utility": done.evaluation.verdict.utility,
+        "statement": done.fitted.statement.to_json() if done.fitted.statement else None})
+    if not as_json:
+        _tell(console, done)
+    require_limits(done.evaluation.findings, under=under, over=over)
+    if done.outcome == "REFUSED":
+        raise typer.Exit(1)
+
+
+def shown_command(arguments: list[str]) -> str:
+    """The command as typed, with file names but without the folders they lie in."""
+    return " ".join(["tabsynth", *(Path(a).name if "/" in a and not a.startswith("-") else a for a in arguments[1:])])
+
+
+def _tell(console: Console, done: object) -> None:
+    from tabsynth.pipeline.summary import summary
+
+    for line in summary(done):  # type: ignore[arg-type]
+        console.say(line)

@@ -1,0 +1,32 @@
+"""``tabsynth report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabsynth.cli.console import Console
+from tabsynth.cli.options import ForceOption, JsonOption
+
+NAME = "report"
+
+
+def command(
+    evaluation: Annotated[Path, typer.Argument(metavar="EVALUATION", help="A report document (evaluation.json).")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the report.")],
+    report_class: Annotated[str, typer.Option("--class", help="internal, recipient, public, statement.")] = "recipient",
+    format: Annotated[str, typer.Option("--format", help="html, json, text; several with commas.")] = "html,json",
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Render an evaluation for a reader: each class shows what that reader may see."""
+    from tabsynth.pipeline.assess import write_reports
+
+    console = Console(as_json)
+    files = write_reports(evaluation, output, report_class=report_class, formats=format.split(","), force=force)
+    console.document({"class": report_class, "files": [str(f) for f in files]})
+    if not as_json:
+        for file in files:
+            console.say(f"written: {file}")

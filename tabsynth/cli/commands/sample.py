@@ -1,0 +1,55 @@
+"""``tabsynth sample``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabsynth.cli.console import Console
+from tabsynth.cli.options import ForceOption, FormatOption, JsonOption, QuietOption, SeedOption
+
+NAME = "sample"
+
+
+def command(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")],
+    output: Annotated[str, typer.Option("-o", "--output", help="Where to write; - is stdout.")],
+    n: Annotated[int | None, typer.Option("-n", "--rows", help="Rows to draw; may be left out with --given.")] = None,
+    seed: SeedOption = None,
+    given: Annotated[Path | None, typer.Option("--given", help="File with some of the columns: one output row for each "
+                                                               "of its rows.")] = None,
+    where: Annotated[str | None, typer.Option("--where", help="Condition that every row keeps, e.g. "
+                                                              "\"age >= 65 and sex == 'f'\".")] = None,
+    format: FormatOption = "auto",
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Draw synthetic rows from a model. Same model, seed and n: same bytes."""
+    from tabsynth.core.errors import UsageError
+    from tabsynth.core.files import check_writable, refuse_existing
+    from tabsynth.pipeline.fit import load_model
+    from tabsynth.pipeline.inputs import read_given
+    from tabsynth.pipeline.sample import sample_to_file
+    from tabsynth.pipeline.synthesizer import generator
+
+    console = Console(as_json, quiet)
+    if as_json and output == "-":
+        raise UsageError("--json and -o - both want stdout.", fix="Write the rows to a file.")
+    if output != "-":
+        refuse_existing(Path(output), force=force)
+        check_writable(Path(output))
+    fitted = load_model(model)
+    fixed = None if given is None else read_given(given, fitted.generator.coding_.schema)
+    if n is None and fixed is None:
+        raise UsageError("sample needs -n, the number of rows.")
+    if n is not None and n < 0:
+        raise UsageError(f"-n must be 0 or more, got {n}.")
+    with console.progress() as progress:
+        written = sample_to_file(fitted, output, len(fixed) if fixed is not None else n or 0, rng=generator(seed),
+                                 given=fixed, where=where, format=format, force=force, progress=progress)
+    console.document({"rows": written, "file": output, "seed": seed, "personal_data": fitted.personal_data})
+    if not as_json and output != "-":
+        console.say(f"{written:,} synthetic rows written to {output}")

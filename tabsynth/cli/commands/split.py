@@ -1,0 +1,62 @@
+"""``tabsynth split``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabsynth.cli.console import Console
+from tabsynth.cli.options import (
+    DecimalOption,
+    DelimiterOption,
+    EncodingOption,
+    ForceOption,
+    FormatOption,
+    JsonOption,
+    NaOption,
+    QuietOption,
+    SchemaOption,
+    SeedOption,
+    TableArgument,
+    UnitOption,
+)
+
+NAME = "split"
+
+
+def command(
+    table: TableArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for train, holdout and split.json.")],
+    unit: UnitOption = None,
+    schema: SchemaOption = None,
+    holdout: Annotated[float, typer.Option(help="Share of the people that is held out.")] = 0.2,
+    seed: SeedOption = None,
+    format: FormatOption = "auto",
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
+    na: NaOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Split a table by person into train and holdout, by a keyed hash of each person's id.
+
+    A fit with --epsilon should use a split without --seed: then the key comes from the operating system.
+    """
+    from tabsynth.pipeline.inputs import Reading, read_input
+    from tabsynth.pipeline.split import key_from_seed, require_units, split, write_split
+
+    console = Console(as_json, quiet)
+    source = read_input(table, Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ())))
+    require_units(source.table)
+    parts = split(source.table, holdout=holdout, key=None if seed is None else key_from_seed(seed))
+    files = write_split(parts, output, name=source.name, force=force)
+    facts = parts.facts()
+    console.document({"files": [str(f) for f in files], **{k: v for k, v in facts.items() if k != "key"}})
+    if not as_json:
+        for side in ("train", "holdout"):
+            console.say(f"{side:<8} {facts[side]['units']:>9,} units {facts[side]['rows']:>9,} rows")
+        console.say(f"written to {output}; split.json holds the key: keep it in the house.")

@@ -1,0 +1,29 @@
+"""``tabsynth verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tabsynth.cli.console import Console
+from tabsynth.cli.options import JsonOption
+
+NAME = "verify"
+
+
+def command(
+    path: Annotated[Path, typer.Argument(metavar="FOLDER|MODEL", help="A release folder, its share part, or a model.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute hashes, budget and statement of a release or a model, without the data it came from."""
+    from tabsynth.pipeline.verify import verify
+
+    console = Console(as_json)
+    result = verify(path)
+    console.document(result)
+    if not as_json:
+        for line in result["checked"]:
+            console.say(f"ok  {line}")
+        console.say("claims: " + ", ".join(f"{k} = {v}" for k, v in result["claims"].items()))

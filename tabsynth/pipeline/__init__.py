@@ -1,0 +1,1 @@
+"""The main job, step by step: input, split, fit, sample, evaluate, release, verify; and the Python face."""

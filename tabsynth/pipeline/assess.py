@@ -1,0 +1,118 @@
+"""Evaluation from files: three tables in, one report document out, and its renderings by reader."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import numpy as np
+
+from tabsynth.core.artifact import canonical_json
+from tabsynth.core.errors import SourceError, UsageError
+from tabsynth.core.files import prepare_folder, refuse_existing, replace_file
+from tabsynth.core.progress import Progress, silent
+from tabsynth.core.schema import Schema
+from tabsynth.core.schema_file import load_schema
+from tabsynth.core.table import Table
+from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
+from tabsynth.pipeline.fit import Fitted, load_model
+from tabsynth.pipeline.inputs import stem
+from tabsynth.reports import document as documents
+from tabsynth.reports.model import ReportClass
+
+RENDERERS: Final = {"html": ("html", ".html"), "text": ("text", ".txt"), "md": ("markdown", ".md")}
+"""Format -> (module in ``reports.renderers``, suffix). JSON is the document itself."""
+
+
+def assess(synthetic: str, train: str, holdout: str, *, fitted: Path | None = None, schema: Path | None = None,
+           unit: str | None = None, policy: str = "controlled", seed: int = 0,
+           progress: Progress = silent) -> tuple[Evaluation, dict[str, Any]]:
+    """Read the three tables under one schema, evaluate, and build the internal document.
+
+    The schema is the given one, else the fitted model's, else guessed from the training table.
+    """
+    from tabsynth.datasets import formats
+
+    model = None if fitted is None else load_model(fitted)
+    progress("read", 0, 3)
+    known = _schema(schema, model)
+    first = formats.read(train, schema=known)
+    known = first.schema if unit is None else first.schema.with_unit(unit)
+    tables = [Table(known, first.columns)]
+    for done, path in enumerate((holdout, synthetic), start=1):
+        progress("read", done, 3)
+        tables.append(formats.read(path, schema=known))
+    progress("read", 3, 3)
+    real, held, synth = tables
+    result = evaluate(synth, real, held, seed=seed, policy=policy, draw=None if model is None else _draw(model),
+                      progress=progress)
+    context = report_context(known, result, dataset=known.name or stem(train), synth=synth, train=real, holdout=held,
+                             fitted=model, evaluation_seed=seed)
+    return result, document(result, context, "internal")
+
+
+def write_document(path: Path, content: Mapping[str, Any], *, force: bool) -> None:
+    """Canonical JSON under a temporary name, then renamed."""
+    with replace_file(path, force=force) as handle:
+        handle.write(canonical_json(content) + b"\n")
+
+
+def write_reports(path: Path, folder: Path, *, report_class: str, formats: Sequence[str], force: bool) -> list[Path]:
+    """Render a document for one class of readers.
+
+    Raises:
+        SourceError: `path` is missing or is no report document. UsageError: unknown class or format, or a class that
+            shows more than the document holds.
+    """
+    if report_class not in get_args(ReportClass):
+        raise UsageError(f"there is no report class {report_class!r}; there are: {', '.join(get_args(ReportClass))}.")
+    for name in formats:
+        if name != "json" and name not in RENDERERS:
+            raise UsageError(f"there is no report format {name!r}; there are: json, {', '.join(RENDERERS)}.")
+    content = documents.narrow(read_document(path), report_class)  # type: ignore[arg-type]
+    prepare_folder(folder)
+    rendered = {folder / f"report{_suffix(name)}": _render(name, content) for name in formats}
+    for target in rendered:
+        refuse_existing(target, force=force)
+    for target, text in rendered.items():
+        with replace_file(target, force=force) as handle:
+            handle.write(text.encode())
+    return list(rendered)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A report document from its file, checked."""
+    if not path.is_file():
+        raise SourceError(f"{path} does not exist.", fix="Make it with: tabsynth evaluate ... -o evaluation.json")
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{path.name} is not a report document: it cannot be read as JSON.") from error
+    if not isinstance(content, dict):
+        raise SourceError(f"{path.name} is not a report document.")
+    documents.validate(content)
+    return content
+
+
+def _schema(path: Path | None, model: Fitted | None) -> Schema | None:
+    if path is not None:
+        return load_schema(path)
+    return None if model is None else model.generator.coding_.schema
+
+
+def _draw(model: Fitted) -> Any:
+    return lambda n, rng: model.generator.sample(n, rng=np.random.default_rng(rng))
+
+
+def _suffix(name: str) -> str:
+    return ".json" if name == "json" else RENDERERS[name][1]
+
+
+def _render(name: str, content: Mapping[str, Any]) -> str:
+    if name == "json":
+        return canonical_json(content).decode() + "\n"
+    renderer = importlib.import_module(f"tabsynth.reports.renderers.{RENDERERS[name][0]}")
+    return str(renderer.render(content))

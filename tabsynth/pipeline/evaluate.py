@@ -1,0 +1,122 @@
+"""Scoring a synthetic table against the two real ones, and the document that says what came out."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+
+import tabsynth
+from tabsynth.core import registry
+from tabsynth.core.finding import Finding
+from tabsynth.core.progress import Progress, silent
+from tabsynth.core.schema import Schema
+from tabsynth.core.table import Table
+from tabsynth.evaluation import protocol
+from tabsynth.evaluation.verdict import Policy, Verdict, judge, load_policy
+from tabsynth.pipeline.fit import Fitted
+from tabsynth.pipeline.split import units_of
+from tabsynth.reports import document as documents
+from tabsynth.reports.context import Counts, Decision, Outcome, ReportContext, column_facts
+
+PACKAGES: Final = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "safetensors")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Findings, and what the policy makes of them."""
+
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+    policy: Policy
+
+    @property
+    def outcome(self) -> Outcome:
+        """What follows for a release: a finding refuses, so does a review where the policy says so."""
+        if self.verdict.refused:
+            return "REFUSED"
+        return "REVIEW" if self.verdict.outcome == "review" else "RELEASED"
+
+
+def evaluate(synth: Table, train: Table, holdout: Table, *, seed: int = 0, policy: str = "controlled",
+             draw: Callable[[int, np.random.Generator], Table] | None = None,
+             progress: Progress = silent) -> Evaluation:
+    """Run every measure and judge the findings.
+
+    Args:
+        synth, train, holdout: tables of one schema; nothing in `holdout` may have been seen by the model.
+        seed: of the evaluation's own randomness (subsamples, folds).
+        policy: profile name or path of a policy file.
+        draw: further draws from the fitted model, for the spread between draws.
+    """
+    profile = load_policy(policy)
+    samples = protocol.prepare(synth, train, holdout, seed=seed, draw=draw)
+    findings = protocol.evaluate(samples, progress=progress)
+    return Evaluation(findings, judge(findings, profile), profile)
+
+
+def report_context(schema: Schema, evaluation: Evaluation, *, dataset: str, synth: Table, train: Table, holdout: Table,
+                   fitted: Fitted | None = None, commands: tuple[str, ...] = (),
+                   sampling_seed: int | None = None, evaluation_seed: int | None = None) -> ReportContext:
+    """Everything a report says beside findings; what a reader may see of it is the report class's business."""
+    return ReportContext(
+        dataset=dataset, model=fitted.choice.model if fitted else "not given",
+        created=datetime.now(UTC).date().isoformat(), outcome=evaluation.outcome, unit=schema.unit or "row",
+        description=schema.description, population=schema.population.name if schema.population else None,
+        columns=column_facts(schema), rules=tuple(describe_rule(r) for r in schema.rules),
+        counts=counts(synth, train, holdout), decisions=decisions(fitted),
+        model_summary=_summary(fitted), settings=fitted.info.get("settings", {}) if fitted else {},
+        statement=fitted.statement.to_json() if fitted and fitted.statement else None,
+        versions=versions(), commands=commands, sampling_seed=sampling_seed, evaluation_seed=evaluation_seed)
+
+
+def document(evaluation: Evaluation, context: ReportContext, report_class: str) -> dict[str, Any]:
+    """The report document of one class; see ``reports.document.build``."""
+    return documents.build(evaluation.findings, evaluation.verdict, context=context,
+                           report_class=report_class)  # type: ignore[arg-type]
+
+
+def counts(synth: Table, train: Table, holdout: Table) -> Counts:
+    """Rows and people of the three tables."""
+    return Counts(len(train), units_of(train), len(holdout), units_of(holdout), len(synth), units_of(synth))
+
+
+def decisions(fitted: Fitted | None) -> tuple[Decision, ...]:
+    """What was pooled before fitting, column by column."""
+    if fitted is None:
+        return ()
+    return tuple(
+        Decision(column, "levels held by too few people pooled", int(pooled["levels"]), pooled["share"],
+                 source="real rows" if fitted.personal_data else "noisy release")
+        for column, pooled in fitted.generator.coding_.suppressed().items() if pooled["levels"])
+
+
+def describe_rule(rule: Mapping[str, Any]) -> str:
+    """A rule as one line.
+
+    >>> describe_rule({"compare": "a <= b"})
+    'a <= b'
+    """
+    if "mapped" in rule:
+        mapped = rule["mapped"]
+        return f"{', '.join(mapped['from'])} -> {mapped['to']}"
+    if "implies" in rule:
+        return f"if {rule['implies']['if']} then {rule['implies']['then']}"
+    return f"never {rule['forbid']}" if "forbid" in rule else str(rule["compare"])
+
+
+def versions() -> dict[str, str]:
+    """What ran: a reader may want to repeat it."""
+    return {"tabsynth": tabsynth.__version__, "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES}}
+
+
+def _summary(fitted: Fitted | None) -> str:
+    if fitted is None:
+        return ""
+    return str(registry.find("models", fitted.choice.model).facts.get("summary", ""))

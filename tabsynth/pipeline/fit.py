@@ -1,0 +1,159 @@
+"""Fitting: the one place where a table meets a model, through the privacy gate when epsilon is set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import tabsynth
+from tabsynth.core import artifact, registry
+from tabsynth.core.coding import Coding
+from tabsynth.core.errors import PrivacyError, SchemaError
+from tabsynth.core.progress import Progress, silent
+from tabsynth.core.synthesizer import Generative
+from tabsynth.core.table import Table
+from tabsynth.pipeline.auto import Choice, choose
+from tabsynth.pipeline.inputs import Input
+from tabsynth.pipeline.split import require_units
+from tabsynth.privacy.budget import Budget
+from tabsynth.privacy.curator import Curator
+from tabsynth.privacy.ledger import Ledger, Reservation
+from tabsynth.privacy.statement import Statement
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """What was asked for. `epsilon` None = no formal guarantee, and then nothing else here matters.
+
+    Args:
+        epsilon, delta: decimal texts or numbers; delta None = the default of ``Budget.of``.
+        ledger: folder of the ledger; None = an in-memory ledger whose fits are stamped NOT FOR RELEASE.
+        population: whose budget is spent.
+        allow_large: accept epsilon above 10.
+    """
+
+    epsilon: str | float | None = None
+    delta: str | float | None = None
+    ledger: Path | None = None
+    population: str = "unnamed"
+    allow_large: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        return self.epsilon is not None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model and the facts that travel with it."""
+
+    choice: Choice
+    generator: Generative
+    privacy: Mapping[str, Any]
+    statement: Statement | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def personal_data(self) -> bool:
+        return bool(self.privacy["personal_data"])
+
+    def save(self, path: Path, *, force: bool = False) -> None:
+        """Write the model file; see ``core.artifact``."""
+        artifact.save(path, artifact.Artifact(
+            model=self.choice.model, coding=self.generator.coding_, state=self.generator.state(),
+            privacy=self.privacy, info={**self.info, "reason": self.choice.reason}), force=force)
+
+
+def load_model(path: Path) -> Fitted:
+    """A fitted model from its file. Nothing in the file is executed."""
+    stored = artifact.load(path)
+    generator = registry.load("models", stored.model).from_state(stored.state, stored.coding)
+    statement = stored.privacy.get("statement")
+    return Fitted(
+        choice=Choice(stored.model, str(stored.info.get("reason", ""))), generator=generator, privacy=stored.privacy,
+        statement=None if statement is None else Statement.from_json(statement), info=stored.info)
+
+
+def fit(table: Table, *, model: str = "auto", privacy: Privacy | None = None, rng: np.random.Generator,
+        settings: Mapping[str, Any] | None = None, progress: Progress = silent) -> Fitted:
+    """Fit a model to a table.
+
+    Args:
+        table: real rows under a reviewed schema.
+        model: registry name or "auto".
+        privacy: epsilon and where to book it; None = without a formal guarantee.
+        rng: model randomness. Never reaches privacy noise, split keys or bounding keys.
+        settings: keyword arguments of the model's constructor.
+
+    Raises:
+        PrivacyError: refused budget, cap exceeded, ledger locked or broken, missing public facts.
+        SourceError: too few units, gaps in the unit column (without DP).
+        UsageError: the model does not exist or does not go with the wish.
+    """
+    privacy = privacy or Privacy()
+    choice = choose(model, private=privacy.wanted)
+    build = registry.load("models", choice.model)
+    info = {"tabsynth": tabsynth.__version__, "settings": dict(settings or {})}
+    if privacy.wanted:
+        return fit_private(table, build(**(settings or {})), choice, privacy, info, rng=rng, progress=progress)
+    require_units(table)
+    generator = build(**(settings or {})).fit(table, rng=rng, progress=progress)
+    return Fitted(choice, generator, {"personal_data": True, "notice": artifact.PERSONAL_DATA}, None, info)
+
+
+def fit_private(table: Table, generator: Any, choice: Choice, privacy: Privacy, info: Mapping[str, Any], *,
+                rng: np.random.Generator, progress: Progress = silent) -> Fitted:
+    """Reserve, run through the curator, settle. A crash in between leaves the reservation spent in full."""
+    budget = budget_of(privacy, table)
+    Coding.public(table.schema)  # refuse missing public facts before anything is booked
+    ledger = open_ledger(privacy)
+    reservation = ledger.reserve(budget, purpose=f"fit {choice.model}")
+    curator = open_curator(table, budget, reservation)
+    generator.fit(curator, rng=rng, progress=progress)
+    statement = curator.statement()
+    reservation.settle(statement.ledger_facts())
+    return Fitted(choice, generator, {"personal_data": False, "statement": statement.to_json()}, statement, info)
+
+
+def open_curator(table: Table, budget: Budget, reservation: Reservation) -> Curator:
+    """The curator, or the refusal of a schema that does not fit; then what was booked is given back, as nothing ran."""
+    try:
+        return Curator(table, table.schema, budget, reservation=reservation)
+    except (SchemaError, PrivacyError):
+        with suppress(PrivacyError):
+            reservation.release_unused()
+        raise
+
+
+def open_ledger(privacy: Privacy) -> Ledger:
+    """The population's ledger on disk, or without a folder one in memory whose statement says NOT FOR RELEASE."""
+    if privacy.ledger is None:
+        return Ledger.scratch("no ledger given")
+    try:
+        privacy.ledger.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PrivacyError(f"the ledger folder {privacy.ledger} cannot be made: {error.strerror}.",
+                           fix="Name another one with --ledger.") from error
+    return Ledger.open(privacy.ledger, privacy.population)
+
+
+def budget_of(privacy: Privacy, table: Table) -> Budget:
+    """The budget that the options and the schema ask for, refused where it would protect nobody."""
+    population = table.schema.population
+    return Budget.of(
+        str(privacy.epsilon), None if privacy.delta is None else str(privacy.delta), unit=table.schema.unit or "row",
+        declared_units=population.declared_units if population else None,
+        max_rows_per_unit=table.schema.max_rows_per_unit, allow_large_epsilon=privacy.allow_large)
+
+
+def privacy_for(source: Input, *, epsilon: str | float | None, delta: str | float | None, ledger: Path | None,
+                population: str | None, allow_large: bool = False) -> Privacy:
+    """The options of the command line with rule 11's defaults: a ledger beside the input, a population of its name."""
+    declared = source.table.schema.population
+    return Privacy(epsilon, delta, ledger or source.folder / "tabsynth-ledger",
+                   population or (declared.name if declared else source.name), allow_large)

@@ -1,0 +1,59 @@
+"""Tables in and out of Python: whatever kind of frame came in goes out."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from tabsynth.core.errors import UsageError
+from tabsynth.core.schema import Schema
+from tabsynth.core.table import Table
+
+FrameKind = Literal["pandas", "polars", "arrow", "table"]
+_ACCEPTED: Final = "a pandas or polars data frame, an Arrow table or a tabsynth Table"
+
+
+def kind_of(data: Any) -> FrameKind:
+    """Which kind of frame this is, found by its class's home so that nothing is imported."""
+    home = type(data).__module__.partition(".")[0]
+    if isinstance(data, Table):
+        return "table"
+    if home == "pandas":
+        return "pandas"
+    if home == "polars":
+        return "polars"
+    if hasattr(data, "__arrow_c_stream__"):
+        return "arrow"
+    raise UsageError(f"a table is expected, got {type(data).__name__}.", fix=f"Pass {_ACCEPTED}.")
+
+
+def to_table(data: Any, schema: Schema | None) -> tuple[Table, FrameKind]:
+    """The table of a frame under a schema (None = kinds follow from the dtypes)."""
+    kind = kind_of(data)
+    if kind == "table":
+        return (data if schema is None else Table(schema, data.columns)), kind
+    if kind == "pandas":
+        return Table.from_pandas(data, schema), kind
+    return Table.from_arrow(data, schema), kind
+
+
+def to_given(data: Any, schema: Schema) -> Table:
+    """Given cells: a frame that holds some of the schema's columns, read as the schema says."""
+    if isinstance(data, Table):
+        return data
+    names = [str(name) for name in getattr(data, "column_names", None) or data.columns]
+    partial = schema.with_columns(schema[name] for name in names)
+    return to_table(data, partial)[0]
+
+
+def from_table(table: Table, kind: FrameKind) -> Any:
+    """The frame of a table; polars is imported only when polars came in."""
+    if kind == "table":
+        return table
+    if kind == "pandas":
+        return table.to_pandas()
+    arrow = table.to_arrow()
+    if kind == "arrow":
+        return arrow
+    import polars
+
+    return polars.DataFrame(arrow)

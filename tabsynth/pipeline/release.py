@@ -1,0 +1,251 @@
+"""The main job: from a real table to a release folder with ``share/`` and ``internal/``, all or nothing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from tabsynth.core.artifact import canonical_json
+from tabsynth.core.errors import SourceError, UsageError
+from tabsynth.core.files import prepare_folder
+from tabsynth.core.progress import Progress, silent
+from tabsynth.core.table import Table
+from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
+from tabsynth.pipeline.fit import Fitted, Privacy, fit
+from tabsynth.pipeline.inputs import DEMO, Input, Reading, read_input
+from tabsynth.pipeline.rows import default_rows
+from tabsynth.pipeline.split import HOLDOUT, Split, key_from_seed, require_units, split
+from tabsynth.pipeline.synthesizer import generator
+from tabsynth.reports import provenance
+from tabsynth.reports.context import Outcome, ReportContext
+from tabsynth.reports.renderers import html
+
+PARTS: Final = ("share", "internal")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a release is asked to be.
+
+    Args:
+        table: path, "-" or "demo:NAME".
+        output: the release folder.
+        reading: schema and dialect.
+        privacy: None = no differential privacy, by the caller's explicit choice.
+        model, settings: see ``pipeline.fit``.
+        rows: synthetic rows; None = as many as the training table, or under DP as the declared population.
+        seed: model randomness and evaluation; with DP it never reaches noise, split or bounding keys.
+        policy: profile that turns findings into the outcome.
+        holdout: share of the people kept from the model.
+        disclose_evaluation: put the recipient report into ``share/`` although it follows from real rows; withdraws
+            the epsilon claim for the folder as a whole.
+        command: as typed, for the provenance.
+        force: replace an earlier release in `output`; a ledger in it stays.
+    """
+
+    table: str
+    output: Path
+    privacy: Privacy | None
+    reading: Reading = field(default_factory=Reading)
+    model: str = "auto"
+    settings: Mapping[str, Any] | None = None
+    rows: int | None = None
+    seed: int | None = None
+    policy: str = "controlled"
+    holdout: float = HOLDOUT
+    disclose_evaluation: bool = False
+    command: str = ""
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Released:
+    """What came out. `folder` holds ``share/`` unless the outcome is REFUSED."""
+
+    folder: Path
+    outcome: Outcome
+    evaluation: Evaluation
+    fitted: Fitted
+    rows: int
+    context: ReportContext
+
+
+def release(request: Request, *, progress: Progress = silent) -> Released:
+    """Read, split by person, fit, sample, evaluate, judge, write.
+
+    Nothing appears in the folder before everything is done; with DP a reservation stays booked whatever happens.
+
+    Raises:
+        Every error of the steps; SourceError if a release is there already and `force` is not set.
+    """
+    refuse_existing_release(request)
+    progress("read", 0, 1)
+    source = read_input(request.table, request.reading, public_only=request.privacy is not None)
+    progress("read", 1, 1)
+    parts = split_for(request, source)
+    rng = generator(request.seed)
+    privacy = None if request.privacy is None else named(request.privacy, source)
+    fitted = fit(parts.train, model=request.model, privacy=privacy, rng=rng, settings=request.settings,
+                 progress=progress)
+    synth = draw_rows(fitted, request.rows or default_rows(fitted, parts.train), rng, progress)
+    evaluation = evaluate(
+        synth, parts.train, parts.holdout, seed=request.seed or 0, policy=request.policy,
+        draw=lambda n, generator: fitted.generator.sample(n, rng=generator), progress=progress)
+    progress("write", 0, 1)
+    context = report_context(
+        source.table.schema, evaluation, dataset=source.name, synth=synth, train=parts.train, holdout=parts.holdout,
+        fitted=fitted, commands=(request.command,) if request.command else (),
+        sampling_seed=request.seed, evaluation_seed=request.seed or 0)
+    with staging(request.output) as folder:
+        write_parts(folder, request, source, parts, fitted, synth, evaluation, context)
+        publish(folder, request.output)
+    progress("write", 1, 1)
+    return Released(request.output, evaluation.outcome, evaluation, fitted, len(synth), context)
+
+
+def split_for(request: Request, source: Input) -> Split:
+    """The split; only without DP may the seed choose it, or an odd table be refused for its values."""
+    if request.privacy is not None:
+        return split(source.table, holdout=request.holdout)
+    require_units(source.table)
+    return split(source.table, holdout=request.holdout,
+                 key=None if request.seed is None else key_from_seed(request.seed))
+
+
+def named(privacy: Privacy, source: Input) -> Privacy:
+    """Rule 11's defaults: a ledger beside the input, the population of the schema or of the file's name."""
+    from tabsynth.pipeline.fit import privacy_for
+
+    return privacy_for(source, epsilon=privacy.epsilon, delta=privacy.delta, ledger=privacy.ledger,
+                       population=None if privacy.population == "unnamed" else privacy.population,
+                       allow_large=privacy.allow_large)
+
+
+def draw_rows(fitted: Fitted, n: int, rng: Any, progress: Progress) -> Table:
+    """`n` synthetic rows, telling how many are done."""
+    batches = []
+    progress("sample", 0, n)
+    done = 0
+    for batch in fitted.generator.sample_batches(n, rng=rng):
+        batches.append(batch)
+        done += len(batch)
+        progress("sample", done, n)
+    return Table.concat(batches)
+
+
+def write_parts(folder: Path, request: Request, source: Input, parts: Split, fitted: Fitted, synth: Table,
+                evaluation: Evaluation, context: ReportContext) -> None:
+    """Fill the staging folder: ``internal/`` always, ``share/`` unless the release is refused."""
+    refused = evaluation.outcome == "REFUSED"
+    internal, share = folder / "internal", folder / ("internal" if refused else "share")
+    internal.mkdir()
+    share.mkdir(exist_ok=True)
+    mark = ".REFUSED" if refused else ""
+    full = document(evaluation, context, "internal")
+    write_report(internal, full, name="report")
+    fitted.save(internal / "model.tabsynth")
+    write_json(internal / "split.json", {"table": source.name, **parts.facts()})
+    files = write_tables(share, synth, mark)
+    if not refused:
+        write_report(share, document(evaluation, context, share_class(request)), name="report")
+    if fitted.statement is not None:
+        write_json(share / "statement.json", fitted.statement.to_json())
+    origin = origin_of(request, source, fitted, evaluation, internal)
+    content = provenance.manifest(share, origin, facts=files)
+    provenance.write_manifest(share, content)
+    if refused:
+        (share / provenance.MANIFEST_NAME).rename(share / "manifest.REFUSED.json")
+
+
+def share_class(request: Request) -> str:
+    """Which report may leave the house: under DP only what the guarantee covers, unless the person says otherwise."""
+    return "recipient" if request.privacy is None or request.disclose_evaluation else "statement"
+
+
+def write_tables(folder: Path, synth: Table, mark: str) -> dict[str, provenance.FileFact]:
+    """The synthetic table as CSV and Parquet, and what the manifest says of them."""
+    from tabsynth.datasets import formats
+
+    facts = {}
+    for suffix in ("csv", "parquet"):
+        name = f"synthetic{mark}.{suffix}"
+        formats.write(synth.batches(), folder / name)
+        facts[name] = provenance.FileFact(len(synth), len(synth.schema.columns),
+                                          provenance.schema_sha256(synth.schema), "synthetic table")
+    return facts
+
+
+def write_report(folder: Path, content: Mapping[str, Any], *, name: str) -> None:
+    """The document and its one-file HTML view."""
+    write_json(folder / f"{name}.json", content)
+    (folder / f"{name}.html").write_text(html.render(content), "utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Canonical JSON, so that equal content is equal bytes."""
+    path.write_bytes(canonical_json(value) + b"\n")
+
+
+def origin_of(request: Request, source: Input, fitted: Fitted, evaluation: Evaluation,
+              internal: Path) -> provenance.Origin:
+    """The manifest's provenance. Under DP no fingerprint of the training table leaves the house, keyed or not."""
+    fingerprint = None
+    path = Path(source_path(request.table))
+    if request.privacy is None and path.is_file():
+        key = secrets.token_bytes(32)
+        write_json(internal / "fingerprint-key.json", {"fingerprint_key": key.hex()})
+        fingerprint = provenance.fingerprint(path, key)
+    return provenance.Origin(
+        dataset=source.name, outcome=evaluation.outcome, created=datetime.now(UTC).date().isoformat(),
+        config={"model": fitted.choice.model, "settings": dict(request.settings or {}), "policy": request.policy,
+                "holdout": request.holdout, "schema": source.schema_source,
+                "differential_privacy": request.privacy is not None},
+        training_fingerprint=fingerprint,
+        model_sha256=provenance.sha256_file(internal / "model.tabsynth") if fitted.statement is not None else None,
+        sampling_seed=request.seed, statement="statement.json" if fitted.statement is not None else None,
+        report="report.json")
+
+
+def source_path(table: str) -> str:
+    """The input as a path; bundled tables and stdin have none."""
+    return "" if table == "-" or table.startswith(DEMO) else table
+
+
+def refuse_existing_release(request: Request) -> None:
+    """Refuse early what could only fail late."""
+    if request.rows is not None and request.rows < 1:
+        raise UsageError(f"a release needs at least one row, got {request.rows}.")
+    if not request.force and any((request.output / part).exists() for part in PARTS):
+        raise SourceError(f"{request.output} holds a release already.",
+                          fix="Choose another folder, or pass --force to replace it.")
+
+
+@contextmanager
+def staging(output: Path) -> Iterator[Path]:
+    """A folder inside `output` that is gone afterwards, and `output` with it if nothing else came into it."""
+    prepare_folder(output)
+    folder = Path(tempfile.mkdtemp(dir=output, prefix=".staging-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not any(output.iterdir()):
+            output.rmdir()
+
+
+def publish(folder: Path, output: Path) -> None:
+    """Put the finished parts in place of earlier ones."""
+    for part in PARTS:
+        old = output / part
+        if old.exists():
+            os.replace(old, folder / f"old-{part}")
+        if (folder / part).exists():
+            os.replace(folder / part, old)

@@ -1,0 +1,67 @@
+"""What the terminal says at the end of a release: where to look, what the verdict is, what was promised."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Final
+
+from tabsynth.core.finding import Finding
+from tabsynth.pipeline.release import Released
+from tabsynth.reports import guarantee
+
+WIDTH: Final = 80
+
+
+def summary(done: Released) -> Iterator[str]:
+    """Lines of at most 80 characters."""
+    yield ""
+    yield from wrapped("Verdict", done.evaluation.verdict.privacy)
+    yield from wrapped("Utility", done.evaluation.verdict.utility)
+    yield from wrapped("Privacy", promise(done))
+    yield ""
+    yield f"  {'measure':<40}{'value':>9}{'floor':>9}{'ceiling':>9}"
+    for finding in key_figures(done.evaluation.findings):
+        figures = (number(finding.value), number(finding.floor), number(finding.ceiling))
+        yield f"  {finding.title[:39]:<40}" + "".join(f"{figure:>9}" for figure in figures)
+    yield ""
+    yield from wrapped("Files", where(done))
+
+
+def promise(done: Released) -> str:
+    """The guarantee in one sentence, with the total to date."""
+    statement = done.fitted.statement
+    if statement is None:
+        return "no formal guarantee was used; the model file is personal data."
+    budget = statement.budget
+    entry = guarantee.ledger_entry(statement.document)
+    text = f"epsilon {float(budget.epsilon):g} at delta {float(budget.delta):g} per {budget.unit}. " \
+           f"{statement.document['claim']['plain']}"
+    if entry is not None:
+        text += f" Ledger total for {entry.population!r}: epsilon {entry.total_epsilon} over {entry.releases} fit(s)."
+    return text
+
+
+def where(done: Released) -> str:
+    """What to open first."""
+    if done.outcome == "REFUSED":
+        return f"{done.folder}/internal/report.html says why; nothing was put into share/."
+    return f"{done.folder}/share/report.html ({done.rows:,} rows in share/synthetic.csv); everything else about the " \
+           f"real rows: {done.folder}/internal/report.html"
+
+
+def key_figures(findings: tuple[Finding, ...]) -> Iterator[Finding]:
+    """Fidelity and utility findings that have a value, headline ones only."""
+    for finding in findings:
+        if finding.value is not None and finding.section in ("validity", "fidelity", "utility"):
+            yield finding
+
+
+def number(value: float | None) -> str:
+    """Three decimals, or a dash."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def wrapped(label: str, text: str) -> Iterator[str]:
+    """`label: text` with a hanging indent."""
+    yield from textwrap.wrap(text, WIDTH, initial_indent=f"{label + ':':<10}", subsequent_indent=" " * 10)

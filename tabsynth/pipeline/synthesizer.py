@@ -1,0 +1,150 @@
+"""The Python face: an estimator with scikit-learn's conventions around any registered model."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from tabsynth.core.errors import NotFittedError, UsageError
+from tabsynth.core.rules.expression import Expression
+from tabsynth.core.schema import Schema
+from tabsynth.core.schema_file import load_schema
+from tabsynth.core.table import Table
+from tabsynth.pipeline import frames
+from tabsynth.pipeline.fit import Fitted, Privacy, fit, load_model
+
+_ALIASES = {"num_rows": "n", "n_samples": "n", "count": "n", "n_rows": "n", "random_state": "rng", "seed": "rng",
+            "conditions": "given"}
+
+
+class TabularSynthesizer:
+    """Learn a table, draw synthetic rows.
+
+    Args:
+        model: registry name, or "auto": "marginal" with epsilon, "copula" without.
+        epsilon: privacy budget per person; None = no formal guarantee. 1 is the recommended value.
+        delta: None = min(1e-6, 1 / (10 * declared units)).
+        ledger: folder in which the budget is booked; None with epsilon = an in-memory ledger, and the
+            statement says NOT FOR RELEASE.
+        population: name under which the ledger books; None = the schema's, else "unnamed".
+        settings: keyword arguments for the model's constructor.
+
+    Attributes:
+        fitted_: the model with its privacy facts (``pipeline.fit.Fitted``).
+        schema_: the schema that was used.
+        statement_: the privacy statement, None without epsilon.
+
+    Example:
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"age": [31, 45, 62] * 40, "sex": ["f", "m", "f"] * 40})
+        >>> synth = TabularSynthesizer(model="copula").fit(frame, rng=7).sample(5, rng=7)
+        >>> synth.shape, list(synth.columns)
+        ((5, 2), ['age', 'sex'])
+    """
+
+    def __init__(self, model: str = "auto", *, epsilon: float | str | None = None, delta: float | str | None = None,
+                 ledger: str | Path | None = None, population: str | None = None,
+                 settings: dict[str, Any] | None = None) -> None:
+        self.model = model
+        self.epsilon = epsilon
+        self.delta = delta
+        self.ledger = ledger
+        self.population = population
+        self.settings = settings
+
+    def fit(self, data: Any, schema: Schema | str | Path | None = None, *, rng: int | np.random.Generator | None = None,
+            y: None = None) -> Self:
+        """Learn from a pandas or polars frame, an Arrow table or a ``Table``.
+
+        Args:
+            data: the real rows. They are not kept.
+            schema: a Schema or the path of its file; None = kinds follow from the dtypes (not with epsilon).
+            rng: seed or generator of model randomness; privacy noise has its own source that no seed reaches.
+        """
+        if schema is None and self.epsilon is not None and not isinstance(data, Table):
+            raise UsageError("fit with epsilon needs schema=: everything about the columns must be public.",
+                             fix="Write bounds and levels into a schema file, with their source.")
+        schema = load_schema(Path(schema)) if isinstance(schema, str | Path) else schema
+        table, self._kind = frames.to_table(data, schema)
+        population = table.schema.population
+        privacy = Privacy(self.epsilon, self.delta, None if self.ledger is None else Path(self.ledger),
+                          self.population or (population.name if population else "unnamed"))
+        self.fitted_ = fit(table, model=self.model, privacy=privacy, rng=generator(rng), settings=self.settings)
+        self.schema_, self.statement_ = table.schema, self.fitted_.statement
+        return self
+
+    def sample(self, n: int | None = None, *, rng: int | np.random.Generator | None = None, given: Any = None,
+               where: str | None = None, **unknown: Any) -> Any:
+        """Draw synthetic rows, in the kind of object that `fit` was given.
+
+        Args:
+            n: rows; may be left out with `given`.
+            rng: seed or generator. Same seed, same rows.
+            given: a frame or Table with some of the columns: one output row for each of its rows, these cells
+                taken over.
+            where: condition that every row keeps, such as ``"age >= 65 and sex == 'f'"``.
+        """
+        self._refuse(unknown)
+        fitted = self._fitted()
+        fixed = None if given is None else frames.to_given(given, self.schema_)
+        if n is None:
+            if fixed is None:
+                raise UsageError("sample needs n, the number of rows.")
+            n = len(fixed)
+        condition = None if where is None else Expression.parse(where, self.schema_)
+        table = fitted.generator.sample(n, rng=generator(rng), given=fixed, where=condition)
+        return frames.from_table(table, self._kind)
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the model file (JSON and safetensors; without epsilon it is personal data and says so)."""
+        self._fitted().save(Path(path), force=force)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """A fitted synthesizer from a model file. `sample` then returns pandas frames."""
+        fitted = load_model(Path(path))
+        self = cls(model=fitted.choice.model)
+        self.fitted_, self.schema_ = fitted, fitted.generator.coding_.schema
+        self.statement_, self._kind = fitted.statement, "pandas"
+        return self
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's arguments, as scikit-learn's ``clone`` expects."""
+        return {name: getattr(self, name) for name in self._parameters()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change constructor arguments by name."""
+        for name, value in params.items():
+            if name not in self._parameters():
+                raise UsageError(f"TabularSynthesizer has no parameter {name!r}; it has: "
+                                 f"{', '.join(self._parameters())}.")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items() if v is not None)
+        return f"{type(self).__name__}({shown})"
+
+    @classmethod
+    def _parameters(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def _fitted(self) -> Fitted:
+        if not hasattr(self, "fitted_"):
+            raise NotFittedError("this TabularSynthesizer has not been fitted.", fix="Call fit first.")
+        return self.fitted_
+
+    @staticmethod
+    def _refuse(unknown: dict[str, Any]) -> None:
+        for name in unknown:
+            meant = _ALIASES.get(name)
+            raise UsageError(f"sample has no argument {name!r}." + (f" Did you mean {meant!r}?" if meant else ""),
+                             fix=None if meant else "It takes: n, rng, given, where.")
+
+
+def generator(rng: int | np.random.Generator | None) -> np.random.Generator:
+    """A generator from a seed, a generator, or (None) from the operating system's entropy."""
+    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)

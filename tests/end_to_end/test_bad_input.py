@@ -1,0 +1,145 @@
+"""Bad input: one clear sentence, a stable exit code, no traceback, no cell of the table, nothing overwritten."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import Command
+
+
+def test_missing_file(tabsynth: Command) -> None:
+    tabsynth("fit", "nowhere.csv", "-o", "m.tabsynth").refused(3, "nowhere.csv")
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("empty.csv", b"", ["empty"]),
+    ("header.csv", b"a,b,c\n", ["no rows"]),
+    ("twice.csv", b"a,b,a\n1,2,3\n", ["twice.csv"]),
+    ("ragged.csv", b"a,b\n1,2\nZwyxqv,2,3\n", ["3"]),
+    ("bytes.csv", b"a,b\n1,\xff\xfe\x81Zwyxqv\n", ["bytes.csv"]),
+])
+def test_malformed_file(tabsynth: Command, tmp_path: Path, name: str, content: bytes, words: list[str]) -> None:
+    (tmp_path / name).write_bytes(content)
+    for command in (["inspect", name], ["fit", name, "-o", "m.tabsynth"]):
+        tabsynth(*command, *(["--encoding", "utf-8"] if name == "bytes.csv" else [])).refused(3, *words)
+    assert not (tmp_path / "m.tabsynth").exists()
+
+
+def test_column_of_the_schema_that_is_not_in_the_file(tabsynth: Command, patients: Path, schema: Path) -> None:
+    schema.write_text(schema.read_text().replace("name: weight", "name: wieght"))
+    tabsynth("fit", patients, "--schema", schema, "-o", "m.tabsynth").refused(2, "wieght", "Did you mean")
+
+
+def test_unknown_unit_column(tabsynth: Command, patients: Path) -> None:
+    tabsynth("fit", patients, "--unit", "patiant", "-o", "m.tabsynth").refused(2, "patiant", "Did you mean 'patient'?")
+
+
+def test_unit_column_with_gaps(tabsynth: Command, patients: Path) -> None:
+    patients.write_text(patients.read_text().replace("P0003,", ",", 1))
+    tabsynth("fit", patients, "--unit", "patient", "-o", "m.tabsynth").refused(3, "patient")
+
+
+def test_too_few_units(tabsynth: Command, patients: Path) -> None:
+    patients.write_text("\n".join(patients.read_text().splitlines()[:8]) + "\n")
+    tabsynth("fit", patients, "--unit", "patient", "-o", "m.tabsynth").refused(3, "units")
+
+
+def test_output_that_cannot_be_written(tabsynth: Command, patients: Path) -> None:
+    tabsynth("fit", patients, "-o", "no/such/folder/m.tabsynth").refused(3, "does not exist")
+
+
+def test_existing_output_stays_without_force(tabsynth: Command, patients: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.tabsynth").write_text("mine")
+    tabsynth("fit", patients, "-o", "m.tabsynth").refused(3, "exists already", "--force")
+    assert (tmp_path / "m.tabsynth").read_text() == "mine"
+
+
+def test_epsilon_without_schema(tabsynth: Command, patients: Path) -> None:
+    tabsynth("fit", patients, "--epsilon", "1", "-o", "m.tabsynth").refused(2, "--schema", "inspect")
+
+
+def test_epsilon_without_public_facts(tabsynth: Command, patients: Path, schema: Path, tmp_path: Path) -> None:
+    schema.write_text(schema.read_text().replace("bounds: [20, 250], ", "").replace("levels: [f, m], ", ""))
+    tabsynth("fit", patients, "--schema", schema, "--epsilon", "1", "-o", "m.tabsynth").refused(5, "weight", "sex")
+    assert not (tmp_path / "tabsynth-ledger").exists(), "a refused fit books nothing"
+
+
+@pytest.mark.parametrize(("epsilon", "word"), [("0", "epsilon"), ("-1", "epsilon"), ("11", "--allow-large-epsilon"),
+                                               ("many", "epsilon")])
+def test_senseless_epsilon(tabsynth: Command, patients: Path, schema: Path, epsilon: str, word: str) -> None:
+    run = tabsynth("fit", patients, "--schema", schema, "--epsilon", epsilon, "-o", "m.tabsynth")
+    run.refused(5, word)
+
+
+def test_private_model_without_epsilon(tabsynth: Command, patients: Path, schema: Path) -> None:
+    tabsynth("fit", patients, "--schema", schema, "--model", "marginal", "-o", "m.tabsynth").refused(2, "--epsilon")
+
+
+def test_unknown_model(tabsynth: Command, patients: Path) -> None:
+    tabsynth("fit", patients, "--model", "copola", "-o", "m.tabsynth").refused(2, "copola", "copula")
+
+
+def test_infeasible_rules(tabsynth: Command, patients: Path, schema: Path) -> None:
+    schema.write_text(schema.read_text() + '  - forbid: "age >= 0"\n  - compare: "age < age"\n')
+    assert tabsynth("fit", patients, "--schema", schema, "-o", "m.tabsynth").code == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "text", "newer"])
+def test_damaged_model_file(tabsynth: Command, patients: Path, tmp_path: Path, damage: str) -> None:
+    model = tmp_path / "m.tabsynth"
+    assert tabsynth("fit", patients, "--model", "independent", "-o", model, "-q").code == 0
+    data = model.read_bytes()
+    if damage == "cut":
+        model.write_bytes(data[: len(data) // 2])
+    elif damage == "flip":
+        middle = len(data) // 2
+        model.write_bytes(data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :])
+    elif damage == "text":
+        model.write_text("not a model")
+    else:
+        with zipfile.ZipFile(model) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        parts["header.json"] = json.dumps({**json.loads(parts["header.json"]), "version": 99}).encode()
+        with zipfile.ZipFile(model, "w") as archive:
+            for name, part in parts.items():
+                archive.writestr(name, part)
+    tabsynth("sample", model, "-n", 5, "-o", "s.csv").refused(3, "m.tabsynth")
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_unknown_option_is_a_usage_error(tabsynth: Command) -> None:
+    tabsynth("fit", "x.csv", "--nonsense").refused(2, "nonsense")
+
+
+def test_interrupt_leaves_no_file_and_keeps_the_reservation(patients: Path, schema: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "80"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tabsynth", "fit", str(patients), "--schema", str(schema), "--epsilon", "1", "-o",
+         "m.tabsynth"], cwd=tmp_path, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    ledger = tmp_path / "tabsynth-ledger"
+    deadline = time.monotonic() + 60
+    while not (ledger.is_dir() and any(f.stat().st_size for f in ledger.glob("*.jsonl"))):
+        assert time.monotonic() < deadline, "no reservation was booked"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("the fit ended before the signal arrived")
+    assert process.returncode == 130, err
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.glob("*.part"))
+    assert not (tmp_path / "m.tabsynth").exists()
+    shown = subprocess.run([sys.executable, "-m", "tabsynth", "ledger", "show", "test-ward", "--ledger", str(ledger),
+                            "--json"], cwd=tmp_path, env=environment, text=True, capture_output=True, check=True)
+    assert float(json.loads(shown.stdout)["populations"][0]["epsilon"]) > 0.9
