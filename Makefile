@@ -1,0 +1,52 @@
+# Two commands matter: `make demo` and `make test`. Both create the environment they need in $(VENV).
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint types layers format install audit bench constraints clean
+
+demo: $(VENV)/.core            ## the main job on the bundled real data: demo-release/
+	$(BIN)/tabsynth release demo:rand_hie --epsilon 1 --ledger demo-release/ledger --seed 1 --force -o demo-release
+
+test: $(VENV)/.test            ## the whole test suite
+	$(BIN)/python -m pytest -q -n 2
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+
+install: $(VENV)/.dev          ## everything a contributor needs
+
+$(VENV)/.venv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tabsynth needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.core: $(VENV)/.venv pyproject.toml constraints.txt
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.venv pyproject.toml constraints.txt
+	$(PIP) -e '.[test]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.venv pyproject.toml constraints.txt
+	$(PIP) -e '.[test,dev]'
+	touch $@
+
+constraints: $(VENV)/.dev      ## pin what is installed now
+	{ head -2 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; echo torch==2.13.0; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist demo-release .mypy_cache .ruff_cache .hypothesis
