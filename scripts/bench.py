@@ -1,6 +1,6 @@
 """Time, memory and fidelity of the main job, measured from outside through the command line.
 
-    python scripts/bench.py adult    --data FOLDER --harness quality.py   # models beside ceiling and independent columns
+    python scripts/bench.py adult    --data FOLDER --harness quality.py   # models beside the ceiling
     python scripts/bench.py release  --data FOLDER                        # diabetes130: wall, CPU and peak memory
     python scripts/bench.py answers                                       # how long tabsynth --help and models take
 
@@ -54,7 +54,8 @@ def adult(data: Path, harness: Path, seed: int) -> None:
             (folder / f"{side}.csv").write_text("\n".join([lines[0], *(lines[i + 1] for i in rows)]) + "\n", "utf-8")
         judge = [sys.executable, harness, folder / "train.csv", folder / "holdout.csv"]
         tell("adult", "ceiling", score([*judge, "--ceiling", "--target", "income"]))
-        for model, privacy in (("independent", []), ("copula", []), ("marginal", ["--epsilon", "1", "--delta", "1e-6"])):
+        guarantee = ["--epsilon", "1", "--delta", "1e-6"]
+        for model, privacy in (("independent", []), ("copula", []), ("marginal", guarantee)):
             stored, rows = folder / f"{model}.tabsynth", folder / f"{model}.csv"
             fit = timed([*TABSYNTH, "fit", folder / "train.csv", "--schema", SCHEMAS / "adult.yaml", "--model", model,
                          *privacy, "--seed", seed, "-o", stored, "-q"])
@@ -64,7 +65,8 @@ def adult(data: Path, harness: Path, seed: int) -> None:
 
 def release(data: Path, seed: int) -> None:
     """Wall, CPU and memory of a whole release of diabetes130, without and with differential privacy."""
-    for label, choice in (("copula, no DP", ["--no-dp", "--model", "copula"]), ("marginal, epsilon 1", ["--epsilon", "1"])):
+    choices = {"copula, no DP": ["--no-dp", "--model", "copula"], "marginal, epsilon 1": ["--epsilon", "1"]}
+    for label, choice in choices.items():
         with tempfile.TemporaryDirectory() as folder:
             cost = timed([*TABSYNTH, "release", data / "diabetes130.csv.gz", "--schema", SCHEMAS / "diabetes130.yaml",
                           *choice, "--ledger", f"{folder}/ledger", "--seed", seed, "-o", f"{folder}/out", "-q"])
