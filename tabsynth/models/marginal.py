@@ -123,8 +123,8 @@ class Marginal(PrivateSynthesizer):
     @classmethod
     def from_state(cls, state: State, coding: Coding) -> Self:
         model, arrays = cls(), state.arrays
-        one_ways = {name: _one_way(coding.codecs[name], *(arrays[f"{part}.{i}"] for part in ("fine", "blocks", "coarse")))
-                    for i, name in enumerate(coding.names)}
+        one_ways = {name: _one_way(coding.codecs[name], arrays[f"fine.{i}"], arrays[f"blocks.{i}"],
+                                   arrays[f"coarse.{i}"]) for i, name in enumerate(coding.names)}
         view = View.merged(one_ways, {name: arrays[f"merges.{i}"] for i, name in enumerate(coding.names)})
         fitted = None
         if view.names:

@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 from tabsynth.models._marginal.factor import Array, onto_simplex
 from tabsynth.models._marginal.histogram import Histogram
 
+LONG_END = 2.0
+"""A run of this many times the average number of codes, at an end of the line, is a tail."""
+
+THINNEST = 3.0
+"""Where heavy codes hold most of a column, the runs of the rest may be this many times thinner than an even share."""
+
 
 def coarsen(histogram: Histogram, levels: int, *, significant: float,
             apart: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.int64], int]:
@@ -27,13 +33,20 @@ def coarsen(histogram: Histogram, levels: int, *, significant: float,
     """
     masses, line = histogram.masses, histogram.line
     groups = np.full(histogram.size, -1, dtype=np.int64)
-    groups[line] = _runs(masses[line], masses.sum() / levels)
+    groups[line] = _runs(masses[line], _target(masses, levels))
     runs = int(groups.max(initial=-1)) + 1
     alone = _heavy(histogram, masses, levels, significant)
     if apart is not None:
         alone |= apart
     groups[alone] = runs + np.arange(int(alone.sum()))
     return _place_rest(groups, histogram, masses, significant), runs
+
+
+def _target(masses: Array, levels: int) -> float:
+    """Mass of a run: what is left beside heavy codes, in equal parts, but not too thin to be measured."""
+    even = float(masses.sum()) / levels
+    left = float(masses[masses < even].sum())
+    return max(left / levels, even / THINNEST)
 
 
 def _runs(masses: Array, target: float) -> NDArray[np.int64]:
@@ -80,8 +93,9 @@ def _place_rest(groups: NDArray[np.int64], histogram: Histogram, masses: Array,
 def within(histogram: Histogram, groups: NDArray[np.int64]) -> Array:
     """Probability of each code inside its group; shape (size,), sums to 1 in every group.
 
-    Along a line, the counts of a group are drawn towards their mean by as much as noise explains their spread
-    (James & Stein 1961), so that an empty stretch does not turn into spikes.
+    Along a line, the counts of a group are drawn towards a smooth shape by as much as noise explains their distance
+    from it (James & Stein 1961), so that an empty stretch does not turn into spikes. The shape is flat, but at a
+    long end of the line it falls off: noise alone would fill a far tail evenly, and bend means and sums.
     """
     chances = np.zeros(histogram.size)
     for group in range(int(groups.max()) + 1):
@@ -91,16 +105,29 @@ def within(histogram: Histogram, groups: NDArray[np.int64]) -> Array:
             able = inside[histogram.bars[inside] == histogram.bars[inside].min()]
         counts = histogram.counts[able]
         if (able < histogram.ordered).all():
-            counts = _shrunk(counts, histogram.sigmas[able])
+            counts = _shrunk(counts, histogram.sigmas[able], _shape(able, groups[:histogram.ordered]))
         shares = onto_simplex(counts, max(float(counts.sum()), float(histogram.sigmas[able].max())))
         chances[able] = shares / shares.sum()
     return chances
 
 
-def _shrunk(counts: Array, sigmas: Array) -> Array:
-    """Counts drawn towards their mean; two or fewer stay as they are."""
+def _shape(codes: NDArray[np.intp], line: NDArray[np.int64]) -> Array:
+    """Expected shares of a run of codes: even, or 1/j^2 for the j-th code of a run that is a long end of the line."""
+    typical = len(line) / len(np.unique(line))
+    falls = np.ones(len(codes))
+    if len(codes) > LONG_END * typical:
+        if codes[-1] == len(line) - 1:
+            falls = np.arange(1, len(codes) + 1) ** -2.0
+        elif codes[0] == 0:
+            falls = np.arange(len(codes), 0, -1) ** -2.0
+    return np.asarray(falls / falls.sum())
+
+
+def _shrunk(counts: Array, sigmas: Array, shape: Array) -> Array:
+    """Counts drawn towards their sum in the given shares; two or fewer stay as they are."""
     if len(counts) < 3:
         return counts
-    away = counts - counts.mean()
+    smooth = max(float(counts.sum()), float(sigmas.max())) * shape
+    away = counts - smooth
     spread, noise = float((away**2).sum()), float((len(counts) - 1) * (sigmas**2).mean())
-    return np.asarray(counts.mean() + max(0.0, 1 - noise / spread) * away) if spread > 0 else counts
+    return np.asarray(smooth + max(0.0, 1 - noise / spread) * away) if spread > 0 else counts

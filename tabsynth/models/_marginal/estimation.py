@@ -21,7 +21,7 @@ from tabsynth.models._marginal.factor import Array, Clique, onto_simplex
 from tabsynth.models._marginal.junction_tree import JunctionTree
 from tabsynth.models._marginal.propagation import Propagation
 
-ROUND_STEPS, LAST_STEPS = 60, 250
+ROUND_STEPS, LAST_STEPS = 50, 150
 """Most steps of a fit between rounds of measuring, and of the last one."""
 WINDOW = 20
 """Steps over which the relative gain is looked at before stopping."""

@@ -46,6 +46,8 @@ OneWays = dict[str, OneWay]
 def measure(curator: Curator, progress: Progress) -> OneWays:
     """Counts of every column, with the share of the budget that one-way counts deserve."""
     coding, mu = curator.coding, sqrt(curator.total)
+    if not coding.names:
+        return {}
     population = coding.schema.population
     known: dict[str, Histogram] = {}
     if population is None or population.declared_units is None:
@@ -56,7 +58,7 @@ def measure(curator: Curator, progress: Progress) -> OneWays:
     share = plan.one_way_share(patients, mu) if len(coding.names) > 1 else 1.0
     budget = max(0.0, share * curator.total - curator.spent)
     fine = _measure_codes(curator, plan.FINE_SHARE * budget, known, progress)
-    levels = plan.block_levels(total(fine.values()) if fine else 1.0, mu, share, len(coding.names))
+    levels = plan.block_levels(total(fine.values()), mu, share, len(coding.names))
     one_ways = {name: _blocked(coding.codecs[name], histogram, levels) for name, histogram in fine.items()}
     return measure_blocks(curator, min(share * curator.total - curator.spent, curator.remaining), one_ways, progress)
 
@@ -103,8 +105,6 @@ def _sigmas(budget: float, sizes: Mapping[str, int]) -> dict[str, float]:
 def _pilot(curator: Curator) -> dict[str, Histogram]:
     """A first look at the number of patients, through the smallest column."""
     coding = curator.coding
-    if not coding.names:
-        return {}
     name = min(zip(coding.sizes, coding.names, strict=True))[1]
     return {name: _histogram(curator, name, 1 / sqrt(plan.PILOT_SHARE * curator.total))}
 

@@ -13,7 +13,7 @@ PILOT_SHARE = 0.005
 SCORE_SHARE = 0.1
 """Share of each round's budget for scoring candidate pairs; the rest measures the chosen ones."""
 
-ACCEPTED_NOISE = 0.08
+ACCEPTED_NOISE = 0.06
 """Total variation distance that noise may add to one measured pair; it decides how finely columns are cut."""
 
 FINE_SHARE = 0.6
