@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from tabsynth.core.errors import ModelError, PrivacyError, SchemaError
 from tabsynth.core.rules import Rules
 from tabsynth.core.rules.literals import declared_levels
 from tabsynth.core.schema import NUMERIC, Column, Schema
-from tabsynth.core.table import PRESENT, Cells, Table
+from tabsynth.core.table import PRESENT, Cells, LogicalType, Table
 
 ROWS: Final = "(rows per unit)"
 """The modelled pseudo-column that holds how many rows a row's unit has; only when the schema has a unit."""
@@ -47,11 +48,11 @@ class Coding:
     rules: Rules
     is_public: bool
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(self.codecs)
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         return tuple(c.size for c in self.codecs.values())
 
@@ -92,17 +93,18 @@ class Coding:
         if not len(rows):
             raise ModelError("there are no rows to learn from" + (": none has a unit." if len(table) else "."),
                              fix="Check the unit column and the input file.")
-        rules = Rules.compile(table.schema, learn_from=table)
+        schema = as_stored(table)
+        rules = Rules.compile(schema, learn_from=table)
         codecs = {}
-        for column in modelled(table.schema, rules):
+        for column in modelled(schema, rules):
             stats = codec.analyze(column, rows[column.name], people)
             codecs[column.name] = codec.learn(column, stats, min_units=min_units, max_bins=max_bins)
-        if table.schema.unit is not None:
-            per_unit = _counts(np.bincount(people), table.schema)
-            column = rows_column(table.schema)
+        if schema.unit is not None:
+            per_unit = _counts(np.bincount(people), schema)
+            column = rows_column(schema)
             stats = codec.analyze(column, per_unit, np.arange(len(per_unit)))
             codecs[ROWS] = codec.learn(column, stats, min_units=min_units, max_bins=max_bins)
-        return cls(table.schema, codecs, rules, is_public=False)
+        return cls(schema, codecs, rules, is_public=False)
 
     def encode(self, table: Table) -> Codes:
         """Codes of every row that has a unit, with weights 1 / (rows of the unit). Total.
@@ -147,6 +149,13 @@ def modelled(schema: Schema, rules: Rules) -> list[Column]:
     if ROWS in schema.by_name:
         raise SchemaError(f"column name {ROWS!r} is reserved.", fix="Rename the column.")
     return columns
+
+
+def as_stored(table: Table) -> Schema:
+    """The table's schema with how its cells are stored, so that what a model draws comes in the same types."""
+    return table.schema.with_columns(
+        column if table[column.name].logical == LogicalType() else
+        replace(column, logical=table[column.name].logical.to_json()) for column in table.schema.columns)
 
 
 def rows_column(schema: Schema) -> Column:

@@ -78,11 +78,16 @@ class Generative(ABC):
 
     @final
     def sample_batches(self, n: int, *, rng: np.random.Generator, given: Table | None = None,
-                       where: Expression | None = None, progress: Progress = silent) -> Iterator[Table]:
-        """The rows of `sample` in consecutive parts, in bounded memory. At least one part, even for n = 0."""
+                       where: Expression | None = None, progress: Progress = silent,
+                       parts: assemble.Parts | None = None) -> Iterator[Table]:
+        """The rows of `sample` in consecutive parts, in bounded memory. At least one part, even for n = 0.
+
+        With `parts`, other processes draw the blocks; the rows are the same.
+        """
         if not hasattr(self, "coding_"):
             raise NotFittedError(f"this {type(self).__name__} has not been fitted.", fix="Call fit first.")
-        return assemble.rows(self.draw, self.coding_, n, rng=rng, given=given, where=where, progress=progress)
+        return assemble.rows(self.draw, self.coding_, n, rng=rng, given=given, where=where, progress=progress,
+                             parts=parts)
 
 
 class Synthesizer(Generative):

@@ -1,4 +1,4 @@
-"""Latent normals behind integer codes: axes cut into cells, their correlation, and draws inside cells."""
+"""Latent normals behind integer codes: axes cut into cells, and their correlation."""
 
 from __future__ import annotations
 
@@ -63,6 +63,11 @@ class Axis:
         table[self.codes[named]] = named
         return table[codes]
 
+    def boxes(self, size: int) -> tuple[Floats, Floats]:
+        """Lower and upper end of each code's cell, shape (size,); the whole line for a code that is not on it."""
+        cell = self.cells(np.arange(size, dtype=np.int32), size)
+        return np.where(cell < 0, -EDGE, self.cuts[cell]), np.where(cell < 0, EDGE, self.cuts[cell + 1])
+
     def hermite(self) -> Floats:
         """Shape (TERMS,): coefficients E[score(z) He_k(z)] / sqrt(k!), k = 1 .. TERMS.
 
@@ -76,6 +81,14 @@ class Axis:
             out[k - 1] = jumps @ now / np.sqrt(k)
             before, now = now, (cuts * now - np.sqrt(k - 1) * before) / np.sqrt(k)
         return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Component:
+    """One class: its latent normals and their correlation, shape (axes, axes)."""
+
+    axes: tuple[Axis, ...]
+    correlation: Floats
 
 
 def score_matrix(axes: Sequence[Axis], codes: Codes) -> tuple[Floats, NDArray[np.bool_]]:
@@ -140,45 +153,6 @@ def nearest_correlation(matrix: Floats, floor: float = 1e-4) -> Floats:
     raised = (vectors * np.maximum(values, floor)) @ vectors.T
     sd = np.sqrt(np.diag(raised))
     return np.asarray(raised / np.outer(sd, sd))
-
-
-def draw_in_cells(cov: Floats, low: Floats, high: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Normals in boxes, one coordinate after another, and the log probabilities that this gives the boxes.
-
-    Args:
-        cov: shape (g, g). low, high: shape (n, g).
-
-    Returns:
-        z, shape (n, g), inside the boxes; the log of an unbiased estimate of each box's probability (the GHK
-        simulator, Keane 1994), exact for g = 1; -inf for a box without mass.
-    """
-    root = np.linalg.cholesky(cov)
-    noise, log_mass = np.zeros_like(low), np.zeros(len(low))
-    for i in range(len(cov)):
-        mean = noise[:, :i] @ root[i, :i]
-        noise[:, i], mass = truncated_normal((low[:, i] - mean) / root[i, i], (high[:, i] - mean) / root[i, i], rng)
-        log_mass += np.log(mass, out=np.full_like(mass, -np.inf), where=mass > 0)
-    return noise @ root.T, log_mass
-
-
-def gibbs(z: Floats, cov: Floats, low: Floats, high: Floats, sweeps: int, rng: np.random.Generator) -> Floats:
-    """`z` after so many Gibbs sweeps over the coordinates, each kept inside its box. Shapes as above."""
-    precision, z = np.linalg.inv(cov), z.copy()
-    for _ in range(sweeps if len(cov) > 1 else 0):
-        for i in range(len(cov)):
-            sd = 1 / np.sqrt(precision[i, i])
-            mean = z[:, i] - z @ precision[i] / precision[i, i]
-            z[:, i] = mean + sd * truncated_normal((low[:, i] - mean) / sd, (high[:, i] - mean) / sd, rng)[0]
-    return z
-
-
-def truncated_normal(low: Floats, high: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Standard normals inside [low, high], and the intervals' masses; upper tails are drawn mirrored."""
-    flip = low > 0
-    a, b = np.where(flip, -high, low), np.where(flip, -low, high)
-    below, mass = ndtr(a), ndtr(b) - ndtr(a)
-    z = np.clip(ndtri(below + rng.random(len(low)) * mass), a, b)
-    return np.where(flip, -z, z), mass
 
 
 def mass_of(cells: NDArray[np.integer[Any]], weights: Floats, size: int) -> Floats:

@@ -8,7 +8,7 @@ line per category and one correlation per pair cannot. Classes come from a laten
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Final, Self, final
 
 import numpy as np
@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from tabsynth.core.coding import Codes, Coding
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.synthesizer import State, Synthesizer
+from tabsynth.models._boxes import runs_of
+from tabsynth.models._conditional import Given
 from tabsynth.models._latent import (
-    EDGE,
     PRESENT,
     Axis,
+    Component,
     Floats,
     Ints,
     correlation,
-    draw_in_cells,
-    gibbs,
     mass_of,
     reorder,
 )
@@ -43,18 +43,10 @@ UNITS_PER_CLASS: Final = 500
 SMALLEST_CLASS: Final = 100.0
 """Classes with fewer units are dissolved: a class of a handful of people would describe these people."""
 EM_ROWS: Final = 10_000
-IMPOSSIBLE: Final = -700.0
-"""Log probability that stands for zero; far below that of any cell with mass."""
+PLANS: Final = 64
+"""Sets of given columns that are kept prepared."""
 COARSE: Final = 16
 """Steps into which the EM cuts long number lines."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Component:
-    """One class: its latent normals and their correlation, shape (axes, axes)."""
-
-    axes: tuple[Axis, ...]
-    correlation: Floats
 
 
 @final
@@ -65,18 +57,20 @@ class Copula(Synthesizer):
         max_classes: at most so many classes, and at most one per 500 units; 1 = the plain Gaussian copula.
         rounds: passes that reorder the categories along their axes.
         sweeps: Gibbs sweeps over the given columns when drawing conditionally; the draw is exact in the limit.
-        particles: proposals per row, over all classes, from which the start of the sweeps is chosen.
+        particles: proposals per combination of given codes, over its plausible classes, from which the start of the
+            sweeps is chosen; at least four per class.
     """
 
     name: ClassVar[str] = "copula"
     shares_: Floats
     components_: tuple[Component, ...]
 
-    def __init__(self, max_classes: int = 16, rounds: int = 5, sweeps: int = 10, particles: int = 48) -> None:
+    def __init__(self, max_classes: int = 16, rounds: int = 5, sweeps: int = 5, particles: int = 16) -> None:
         self.max_classes = max_classes
         self.rounds = rounds
         self.sweeps = sweeps
         self.particles = particles
+        self._plans: dict[tuple[int, ...], Given] = {}
 
     def fit_codes(self, codes: Codes, *, rng: np.random.Generator, progress: Progress = silent) -> None:
         start = [axis for j in range(len(codes.names)) for axis in self._axes(j, codes)]
@@ -90,6 +84,7 @@ class Copula(Synthesizer):
                                        self.rounds))
         mass = mass_of(member, codes.weights, 1)
         self.shares_ = mass[mass > 0] / mass.sum() if mass.sum() > 0 else np.ones(1)
+        self._plans.clear()
         self.components_ = tuple(parts) or (Component(tuple(start), np.eye(len(start))),)
 
     def _axes(self, j: int, codes: Codes) -> Iterator[Axis]:
@@ -105,61 +100,32 @@ class Copula(Synthesizer):
 
     def draw(self, n: int, *, rng: np.random.Generator,
              given: Mapping[str, Ints] | None = None) -> dict[str, Ints]:
-        given = {} if given is None else dict(given)
-        names = self.coding_.names
-        known = np.array([i for i, a in enumerate(self.components_[0].axes) if names[a.column] in given], np.intp)
-        member, z = self._start(n, known, given, rng)
-        out = np.zeros((n, len(names)), np.int32)
-        for k, component in enumerate(self.components_):
-            rows = np.flatnonzero(member == k)
-            low, high = self._boxes(component, known, {name: codes[rows] for name, codes in given.items()}, len(rows))
-            inner = component.correlation[np.ix_(known, known)]
-            inside = gibbs(z[rows], inner, low, high, self.sweeps, rng)
-            out[rows] = self._complete(component, known, inside, rng)
-        return {name: given.get(name, out[:, j]) for j, name in enumerate(names)}
+        known, names = given or {}, self.coding_.names
+        columns = tuple(j for j, name in enumerate(names) if name in known)
+        codes = np.array([known[names[j]] for j in columns], np.int32).reshape(len(columns), n)
+        member, latent = self._given(columns).draw(codes, self.particles, self.sweeps, rng)
+        out = self._codes(member, latent)
+        return {name: known.get(name, out[j]) for j, name in enumerate(names)}
 
-    def _start(self, n: int, known: NDArray[np.intp], given: Mapping[str, Ints],
-               rng: np.random.Generator) -> tuple[NDArray[np.intp], Floats]:
-        """A class per row, and latent values of the known axes inside the cells of the given codes.
+    def _given(self, columns: tuple[int, ...]) -> Given:
+        """What conditioning on these columns needs; made once, as the same few sets are asked for all the time."""
+        if columns not in self._plans:
+            if len(self._plans) >= PLANS:
+                self._plans.clear()
+            self._plans[columns] = Given.of(self.components_, self.shares_, columns, self.coding_.sizes)
+        return self._plans[columns]
 
-        Sampling importance resampling: every class proposes `particles` values, drawn cell by cell and weighted by
-        how probable the cells are, and one proposal is chosen. A row that no class can explain goes by the shares.
-        """
-        member, z, best = np.zeros(n, np.intp), np.zeros((n, len(known))), np.full(n, -np.inf)
-        for k, component in enumerate(self.components_):
-            low, high = self._boxes(component, known, given, n)
-            inner = component.correlation[np.ix_(known, known)]
-            for _ in range(max(1, self.particles // len(self.components_)) if len(known) > 1 else 1):
-                proposal, log_mass = draw_in_cells(inner, low, high, rng)
-                score = np.log(self.shares_[k]) + np.maximum(log_mass, IMPOSSIBLE) + rng.gumbel(size=n)
-                better = score > best
-                member[better], z[better], best[better] = k, proposal[better], score[better]
-        return member, z
-
-    def _boxes(self, component: Component, known: NDArray[np.intp], given: Mapping[str, Ints],
-               n: int) -> tuple[Floats, Floats]:
-        """Cells of the given codes on the known axes, shape (n, known) each; the whole line where unobserved."""
-        low, high = np.empty((n, len(known))), np.empty((n, len(known)))
-        for i, axis in enumerate(component.axes[i] for i in known):
-            cell = axis.cells(given[self.coding_.names[axis.column]], self.coding_.sizes[axis.column])
-            low[:, i] = np.where(cell < 0, -EDGE, axis.cuts[cell])
-            high[:, i] = np.where(cell < 0, EDGE, axis.cuts[cell + 1])
-        return low, high
-
-    def _complete(self, component: Component, known: NDArray[np.intp], z: Floats, rng: np.random.Generator) -> Ints:
-        """Codes of all columns, shape (n, columns), given the latent values of the known axes."""
-        corr, axes = component.correlation, component.axes
-        rest = np.setdiff1d(np.arange(len(axes)), known)
-        slope = np.linalg.solve(corr[np.ix_(known, known)], corr[np.ix_(known, rest)])
-        cov = corr[np.ix_(rest, rest)] - slope.T @ corr[np.ix_(known, rest)] + 1e-10 * np.eye(len(rest))
-        latent = np.empty((len(z), len(axes)))
-        latent[:, known] = z
-        latent[:, rest] = z @ slope + rng.normal(size=(len(z), len(rest))) @ np.linalg.cholesky(cov).T
-        out = np.full((len(z), len(self.coding_.names)), PRESENT, np.int32)
-        for i, axis in enumerate(axes):      # a presence axis comes before the value axis of its column
-            open_ = out[:, axis.column] == PRESENT
-            cell = np.searchsorted(axis.cuts[1:-1], latent[open_, i], side="right")
-            out[open_, axis.column] = axis.codes[cell]
+    def _codes(self, member: NDArray[np.intp], latent: Floats) -> Ints:
+        """Codes of all columns, shape (columns, n), of latent values, shape (axes, n)."""
+        order = np.argsort(member, kind="stable")
+        latent, out = latent[:, order], np.full((len(self.coding_.names), len(member)), PRESENT, np.int32)
+        for component, run in zip(self.components_, runs_of(member[order], len(self.components_)), strict=True):
+            for z, axis in zip(latent[:, run], component.axes, strict=True):
+                if run.stop > run.start:      # a presence axis comes before the value axis of its column
+                    target = out[axis.column, run]
+                    code = axis.codes[np.searchsorted(axis.cuts[1:-1], z, side="right")]
+                    out[axis.column, run] = np.where(target == PRESENT, code, target)
+        out[:, order] = out.copy()
         return out
 
     def state(self) -> State:

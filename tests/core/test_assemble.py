@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabsynth.core import assemble
+from tabsynth.core import assemble, blocks
+from tabsynth.core.blocks import PART_ROWS, Blocks
 from tabsynth.core.codec.base import Codec
 from tabsynth.core.coding import ROWS, Coding, modelled, rows_column
 from tabsynth.core.draws import anchors
 from tabsynth.core.errors import ColumnNotFoundError, ModelError, RuleError, SchemaError, TabsynthError, UsageError
 from tabsynth.core.identifiers import IDENTIFIER, TEXT, Pattern
-from tabsynth.core.rng import BLOCK_ROWS
+from tabsynth.core.rng import BLOCK_ROWS, Streams
 from tabsynth.core.rules import Rules
 from tabsynth.core.rules.expression import Expression
 from tabsynth.core.rules.mapped import cells_of, values_of
@@ -186,8 +187,23 @@ def test_same_seed_same_rows_however_they_are_consumed():
 def test_parts_stay_small():
     coding, model, _ = hospital()
     sizes = [len(part) for part in assemble.rows(model, coding, 50_000, rng=np.random.default_rng(0))]
-    assert max(sizes) <= assemble.PART_ROWS + 5
+    assert max(sizes) <= PART_ROWS + 5
     assert sum(sizes) == 50_000
+
+
+def test_a_block_does_not_need_the_blocks_before_it():
+    """Another process draws the odd blocks, backwards; the table is the same."""
+    coding, model, _ = hospital()
+
+    def parts(streams):
+        assert isinstance(streams, Streams)
+        odd, even = (Blocks(model, coding, streams) for _ in range(2))
+        ahead = {number: list(odd(number)) for number in (3, 1)}
+        for number in range(4):
+            yield from ahead.get(number) or even(number)
+
+    whole = sample(model, coding, 3 * BLOCK_ROWS * 2, seed=5)
+    assert sample(model, coding, 3 * BLOCK_ROWS * 2, seed=5, parts=parts) == whole
 
 
 def test_progress_ends_at_n():
@@ -330,7 +346,7 @@ def test_rules_that_the_model_cannot_meet_are_reported_with_the_share():
 
 
 def test_a_unit_whose_further_rows_cannot_be_drawn_is_left_out(monkeypatch):
-    monkeypatch.setattr(assemble, "MAX_ROUNDS", 1)
+    monkeypatch.setattr(blocks, "MAX_ROUNDS", 1)
     coding, model, _ = hospital(with_rules({"compare": "ward == 'A'"}))
     table = sample(model, coding, 2_000)
     assert set(values_of(table["ward"])) <= {"A", None}

@@ -244,6 +244,29 @@ def test_feasible_sets_are_accepted(columns, rules):
     Rules.compile(Schema(tuple(columns), rules=tuple(rules)))
 
 
+LEVELS = tuple(f"l{i}" for i in range(40))
+LOCK = (*(Column(name, "category", levels=LEVELS) for name in ("row", "seat")),
+        Column("free", "category", levels=("yes", "no"), nullable=False))
+
+
+@pytest.mark.parametrize("key", [("l0", "l0"), ("l17", "l23"), ("l39", "l1")])
+def test_one_row_in_many_is_found(key):
+    """A narrow search keeps a few rows of 40 and mostly misses the one seat that is free; the wide one does not."""
+    seats = [[row, seat, "yes" if (row, seat) == key else "no"] for row in LEVELS for seat in LEVELS]
+    rules = ({"mapped": {"from": ["row", "seat"], "to": "free", "table": seats}}, {"compare": "free == 'yes'"})
+    Rules.compile(Schema(LOCK, rules=rules))
+    rules[0]["mapped"]["table"] = [[*pair, "no"] for *pair, _ in seats]
+    with pytest.raises(RuleError):
+        Rules.compile(Schema(LOCK, rules=rules))
+
+
+def test_stored_rules_are_not_searched_again(monkeypatch):
+    schema = Schema((A, B), rules=({"compare": "a < b"},))
+    state = Rules.compile(schema).state()
+    monkeypatch.setattr("tabsynth.core.rules.feasible.refuse_infeasible", lambda *_: pytest.fail("searched again"))
+    assert Rules.from_state(schema, state).checks[0].text == "a < b"
+
+
 small = st.sampled_from(["a < b", "b < c", "c < a", "a == b", "a != b", "b >= 2", "a <= 1", "c == 1", "a > 0", "c != 1",
                          "b != 2", "a >= c"])
 

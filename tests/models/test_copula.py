@@ -18,15 +18,9 @@ from tabsynth.core.coding import Codes
 from tabsynth.core.synthesizer import State
 from tabsynth.datasets.load import load_demo
 from tabsynth.models import _latent
-from tabsynth.models._latent import (
-    EDGE,
-    Axis,
-    correlation,
-    draw_in_cells,
-    gibbs,
-    nearest_correlation,
-    truncated_normal,
-)
+from tabsynth.models._boxes import draw_in_boxes, gibbs, truncated_normal
+from tabsynth.models._conditional import choose
+from tabsynth.models._latent import EDGE, Axis, correlation, nearest_correlation
 from tabsynth.models.copula import SMALLEST_CLASS, Copula
 
 Column = tuple[NDArray[Any], int, int]
@@ -103,17 +97,29 @@ def test_truncated_normal(low: float, high: float) -> None:
 
 
 def test_box_probability_is_unbiased_and_gibbs_keeps_the_boxes() -> None:
-    cov = np.array([[1, 0.6, 0.3], [0.6, 1, -0.2], [0.3, -0.2, 1]])
-    low, high = np.tile([-0.5, 0.2, -9.0], (40_000, 1)), np.tile([1.0, 9.0, 0.4], (40_000, 1))
-    z, log_mass = draw_in_cells(cov, low, high, rng())
-    draws = rng(1).multivariate_normal(np.zeros(3), cov, 400_000)
-    inside = draws[((draws >= low[0]) & (draws <= high[0])).all(axis=1)]
-    share = len(inside) / len(draws)
-    assert abs(np.exp(log_mass).mean() - share) < 6 * np.sqrt(share / len(draws))
-    z = gibbs(z, cov, low, high, 15, rng(2))
-    assert ((z >= low) & (z <= high)).all()
-    np.testing.assert_allclose(z.mean(axis=0), inside.mean(axis=0), atol=0.02)
-    np.testing.assert_allclose(np.cov(z.T), np.cov(inside.T), atol=0.02)
+    """Two classes at once, each against plain rejection from its own normal."""
+    cov = np.array([[[1, 0.6, 0.3], [0.6, 1, -0.2], [0.3, -0.2, 1]], [[1, -0.5, 0], [-0.5, 1, 0.4], [0, 0.4, 1]]])
+    n, runs = 80_000, [slice(0, 40_000), slice(40_000, 80_000)]
+    low, high = np.tile([[-0.5], [0.2], [-9.0]], n), np.tile([[1.0], [9.0], [0.4]], n)
+    z, log_mass = draw_in_boxes(cov, runs, low, high, rng())
+    moved = gibbs(z, cov, runs, low, high, 15, rng(2))
+    assert ((moved >= low) & (moved <= high)).all()
+    for one, run in zip(cov, runs, strict=True):
+        draws = rng(1).multivariate_normal(np.zeros(3), one, 400_000).T
+        inside = draws[:, ((draws >= low[:, :1]) & (draws <= high[:, :1])).all(axis=0)]
+        share = inside.shape[1] / draws.shape[1]
+        assert abs(np.exp(log_mass[run]).mean() - share) < 6 * np.sqrt(share / draws.shape[1])
+        np.testing.assert_allclose(moved[:, run].mean(axis=1), inside.mean(axis=1), atol=0.02)
+        np.testing.assert_allclose(np.cov(moved[:, run]), np.cov(inside), atol=0.02)
+
+
+def test_choices_follow_the_weights_and_never_leave_their_owner() -> None:
+    owner, weight = np.repeat(np.arange(3), [4, 1, 2]), np.array([1, 2, 3, 4, 1e-9, 7.0, 3.0])
+    wanted = np.repeat(np.arange(3), 20_000)
+    chosen = choose(owner, np.log(weight) - 600, wanted, rng())
+    np.testing.assert_array_equal(owner[chosen], wanted)
+    share = np.bincount(chosen, minlength=7) / 20_000
+    np.testing.assert_allclose(share, [0.1, 0.2, 0.3, 0.4, 1.0, 0.7, 0.3], atol=6 * np.sqrt(0.25 / 20_000))
 
 
 def test_nearest_correlation() -> None:
@@ -203,6 +209,30 @@ def test_conditioning_on_own_draws_gives_the_joint_back(classes: int) -> None:
     for a, b in (("c0", "c1"), ("c0", "c3"), ("c2", "c3"), ("c0", "c2")):
         tables = [joint(out[a], out[b], (9, 9)) for out in (once, twice, again)]
         assert distance(tables[0], tables[1]) < distance(tables[0], tables[2]) + 0.03
+
+
+def test_class_posterior_is_bayes_rule() -> None:
+    """With one given axis the evidence of a class is a cell mass, so shares of classes are known exactly."""
+    x = rng(33).normal(size=6_000)
+    model = fitted((binned(x, 8), 8, 8), ((np.abs(x) > 1).astype(int), 2, 0), (binned(x + 1, 5), 5, 5), max_classes=6)
+    assert len(model.shares_) > 2
+    mass = np.array([np.diff(norm.cdf(component.axes[0].cuts))[6] for component in model.components_])
+    member, _ = model._given((0,)).draw(np.full((1, 40_000), 6, np.int32), model.particles, model.sweeps, rng(34))
+    share = np.bincount(member, minlength=len(mass)) / 40_000
+    np.testing.assert_allclose(share, mass * model.shares_ / (mass @ model.shares_), atol=6 * np.sqrt(0.25 / 40_000))
+
+
+def test_rows_that_share_given_codes_are_drawn_apart() -> None:
+    """Proposals are shared; rows are not: the spread of one combination's rows is that of the conditional."""
+    x = rng(35).normal(size=6_000)
+    y = x + 0.5 * rng(36).normal(size=6_000)
+    model = fitted((binned(x, 40), 40, 40), (binned(y, 40), 40, 40), (binned(y - x, 40), 40, 40))
+    together, apart = ({"c0": np.full(n, 5, np.int32), "c1": np.full(n, 12, np.int32)} for n in (20_000, 5))
+    shared = model.draw(20_000, rng=rng(37), given=together)["c2"]
+    alone = np.array([model.draw(5, rng=rng(100 + i), given=apart)["c2"][0] for i in range(400)])
+    exact = np.bincount(shared, minlength=40) / 20_000
+    assert distance(exact, np.bincount(alone, minlength=40) / 400) < 0.25
+    assert len(set(shared.tolist())) >= len(set(alone.tolist())) - 2
 
 
 def test_given_codes_come_back_unchanged() -> None:

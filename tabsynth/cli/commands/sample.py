@@ -11,17 +11,21 @@ from tabsynth.cli.console import Console
 from tabsynth.cli.options import ForceOption, FormatOption, JsonOption, QuietOption, SeedOption
 
 NAME = "sample"
+SHORT = "Draw synthetic rows from a model."
 
 
 def command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")],
-    output: Annotated[str, typer.Option("-o", "--output", help="Where to write; - is stdout.")],
-    n: Annotated[int | None, typer.Option("-n", "--rows", help="Rows to draw; may be left out with --given.")] = None,
+    output: Annotated[str, typer.Option("-o", "--output", metavar="TABLE", help="Where to write; - is stdout.")],
+    n: Annotated[int | None, typer.Option(
+        "-n", "--rows", metavar="N", help="Rows to draw; may be left out with --given.")] = None,
     seed: SeedOption = None,
-    given: Annotated[Path | None, typer.Option("--given", help="File with some of the columns: one output row for each "
-                                                               "of its rows.")] = None,
-    where: Annotated[str | None, typer.Option("--where", help="Condition that every row keeps, e.g. "
-                                                              "\"age >= 65 and sex == 'f'\".")] = None,
+    given: Annotated[Path | None, typer.Option(
+        "--given", metavar="FILE", help="File with some of the columns: one output row for each of its rows.")] = None,
+    where: Annotated[str | None, typer.Option(
+        "--where", metavar="EXPR", help="Condition that every row keeps, e.g. \"age >= 65 and sex == 'f'\".")] = None,
+    jobs: Annotated[int, typer.Option(
+        "--jobs", metavar="N", help="Processes that draw. The bytes are the same for any number.")] = 1,
     format: FormatOption = "auto",
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -49,7 +53,7 @@ def command(
         raise UsageError(f"-n must be 0 or more, got {n}.")
     with console.progress() as progress:
         written = sample_to_file(fitted, output, len(fixed) if fixed is not None else n or 0, rng=generator(seed),
-                                 given=fixed, where=where, format=format, force=force, progress=progress)
+                                 given=fixed, where=where, format=format, force=force, jobs=jobs, progress=progress)
     console.document({"rows": written, "file": output, "seed": seed, "personal_data": fitted.personal_data})
     if not as_json and output != "-":
         console.say(f"{written:,} synthetic rows written to {output}")

@@ -3,8 +3,9 @@
 Columns that rules tie together are searched together. A few candidates stand for a column: of a category the
 levels that rules mention and one other; of a number the constants in the rules, its bounds, and points between
 and around them (enough to order all columns of the group strictly). Partial rows are extended column by column
-and filtered by every rule that can be decided, so the search is complete unless it grows over ``MAX_ROWS``; then
-the rules are accepted, and sampling reports what it cannot reach.
+and filtered by every rule that can be decided. A narrow search, which keeps few of them, nearly always finds a row
+at once; where it does not, a wide one is complete unless it grows over its width. Then the rules are accepted, and
+sampling reports what it cannot reach.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from tabsynth.core.table import Cells
 if TYPE_CHECKING:
     from tabsynth.core.rules.ruleset import Rules
 
-MAX_ROWS: Final = 50_000
-"""Partial rows that are kept at once."""
+WIDTHS: Final = (256, 50_000)
+"""Partial rows that are kept at once, in the narrow search and in the wide one."""
 MAX_CANDIDATES: Final = 400
 """Candidates of one column; beyond them a search that finds nothing proves nothing."""
 ELSE: Final = "(a level that no rule mentions)"
@@ -66,7 +67,15 @@ class _Search:
         self.candidates = {name: self._candidates(schema[name], group) for name in group if name not in self.maps}
 
     def possible(self) -> bool:
-        """Is there a row that keeps every rule? True also when the search had to be cut short."""
+        """Is there a row that keeps every rule? True also when the widest search had to be cut short."""
+        for width in WIDTHS:
+            found, cut = self._search(width)
+            if found or not cut:
+                return found
+        return True
+
+    def _search(self, width: int) -> tuple[bool, bool]:
+        """Whether a row was found, and whether partial rows or candidates were left out on the way."""
         rows: dict[str, Cells] = {}
         n, cut = 1, False
         for name in self.order:
@@ -74,18 +83,17 @@ class _Search:
                 rows[name] = self.maps[name].derive(rows)
             else:
                 cells, complete = self.candidates[name]
-                cut |= not complete
-                if n * len(cells) > MAX_ROWS:
-                    n, cut = max(1, MAX_ROWS // len(cells)), True
-                    rows = {k: v.take(slice(0, n)) for k, v in rows.items()}
-                rows = {k: v.take(np.repeat(np.arange(n), len(cells))) for k, v in rows.items()}
-                rows[name] = cells.take(np.tile(np.arange(len(cells)), n))
+                most = max(1, width // len(cells))
+                cut |= not complete or n > most
+                kept = np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.intp))     # near and far ones
+                rows = {k: v.take(np.repeat(kept, len(cells))) for k, v in rows.items()}
+                rows[name] = cells.take(np.tile(np.arange(len(cells)), len(kept)))
             good = self._good(name, rows)
             rows = {k: v.take(good) for k, v in rows.items()}
             n = int(good.sum())
             if n == 0:
-                return cut
-        return True
+                return False, cut
+        return True, cut
 
     def _good(self, name: str, rows: dict[str, Cells]) -> NDArray[np.bool_]:
         """Rows that no rule forbids, of the rules that the newest column makes decidable."""

@@ -74,11 +74,18 @@ class Rules:
         Raises:
             RuleError: a rule cannot be read, or no row of the public domain can obey them all.
         """
-        return cls._compile(schema, learn_from, {})
+        from tabsynth.core.rules.feasible import refuse_infeasible
+
+        rules = cls._compile(schema, learn_from, {})
+        refuse_infeasible(rules, schema)
+        return rules
 
     @classmethod
     def from_state(cls, schema: Schema, state: Mapping[str, Any]) -> Self:
-        """The rules of a schema with the tables that were learned; the inverse of `state`."""
+        """The rules of a schema with the tables that were learned; the inverse of `state`.
+
+        They were found feasible when they were compiled; that is not asked again.
+        """
         return cls._compile(schema, None, {table["to"]: table for table in state["learned"]})
 
     def state(self) -> dict[str, Any]:
@@ -87,17 +94,13 @@ class Rules:
 
     @classmethod
     def _compile(cls, schema: Schema, rows: Table | None, learned: Mapping[str, Mapping[str, Any]]) -> Self:
-        from tabsynth.core.rules.feasible import refuse_infeasible
-
         checks, maps = [], []
         for form, body in map(_form, schema.rules):
             if form == "mapped":
                 maps.append(_mapped(body, schema, rows, learned))
             else:
                 checks.append(_check(form, body, schema))
-        rules = cls(tuple(checks), _in_order(maps))
-        refuse_infeasible(rules, schema)
-        return rules
+        return cls(tuple(checks), _in_order(maps))
 
     @property
     def derived(self) -> tuple[str, ...]:

@@ -114,12 +114,12 @@ def within(histogram: Histogram, groups: NDArray[np.int64]) -> Array:
 def _shape(codes: NDArray[np.intp], line: NDArray[np.int64]) -> Array:
     """Expected shares of a run of codes: even, or 1/j^2 for the j-th code of a run that is a long end of the line."""
     typical = len(line) / len(np.unique(line))
-    falls = np.ones(len(codes))
+    falls: Array = np.ones(len(codes))
     if len(codes) > LONG_END * typical:
         if codes[-1] == len(line) - 1:
-            falls = np.arange(1, len(codes) + 1) ** -2.0
+            falls = 1.0 / np.arange(1, len(codes) + 1) ** 2
         elif codes[0] == 0:
-            falls = np.arange(len(codes), 0, -1) ** -2.0
+            falls = 1.0 / np.arange(len(codes), 0, -1) ** 2
     return np.asarray(falls / falls.sum())
 
 
