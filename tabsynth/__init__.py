@@ -30,9 +30,9 @@ _HOMES = {
     "simulate_ward": "tabsynth.datasets.simulate",
     "Ledger": "tabsynth.privacy.ledger",
     "Budget": "tabsynth.privacy.budget",
-    "evaluate": "tabsynth.pipeline.evaluate",
-    "release": "tabsynth.pipeline.release",
-    "split": "tabsynth.pipeline.split",
+    "evaluate": "tabsynth.pipeline.face",
+    "release": "tabsynth.pipeline.face",
+    "split": "tabsynth.pipeline.face",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]

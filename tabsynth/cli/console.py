@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tabsynth.core.progress import Progress, silent
 
+if TYPE_CHECKING:
+    from tabsynth.pipeline.rehearsal import Rehearsal
+
 PLAIN_EVERY_SECONDS: Final = 10.0
+WIDEST: Final = 100
+"""Lines longer than this are hard to read, however wide the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +35,13 @@ class Console:
         if not self.quiet:
             print(text, file=sys.stderr if self.as_json else sys.stdout)
 
-    def note(self, text: str) -> None:
-        """A line about what was guessed or is worth knowing; never on stdout."""
-        if not self.quiet:
-            print(text, file=sys.stderr)
+    def tell(self, text: str, *, label: str = "") -> None:
+        """A paragraph for the person, wrapped to the terminal; with a label, the lines below it are indented."""
+        self.say(wrap(text, head=f"{label + ':':<10}" if label else ""))
+
+    def entry(self, head: str, text: str) -> None:
+        """A line of a list: `head`, padded by the caller, then the text, wrapped beside it."""
+        self.say(wrap(text, head=head))
 
     def document(self, value: Mapping[str, Any]) -> None:
         """The machine's answer, when asked for."""
@@ -48,6 +59,29 @@ class Console:
                 yield progress
         else:
             yield _PlainLines()
+
+
+def tell_rehearsal(console: Console, rehearsal: Rehearsal) -> None:
+    """What a dry run found."""
+    console.document(rehearsal.to_json())
+    if not console.as_json:
+        for label, text in rehearsal.lines():
+            console.tell(text, label=label)
+
+
+def width() -> int:
+    """Columns of the terminal (80 where there is none), at most 100."""
+    return min(shutil.get_terminal_size((80, 24)).columns, WIDEST)
+
+
+def wrap(text: str, *, head: str = "") -> str:
+    """A paragraph in lines of the terminal's width, beside its head; names of files and options are not broken.
+
+    >>> print(wrap("one two", head="Files: "))
+    Files: one two
+    """
+    return textwrap.fill(text, width(), initial_indent=head, subsequent_indent=" " * len(head),
+                         break_long_words=False, break_on_hyphens=False)
 
 
 class _PlainLines:
@@ -68,12 +102,15 @@ class _PlainLines:
 
 @contextmanager
 def _bars() -> Iterator[Progress]:
+    """One bar a stage. Stages may nest, so all that were begun are over only when the work ends well."""
     from rich.console import Console as RichConsole
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
 
-    bars = Progress(TextColumn("{task.description:<28}"), BarColumn(bar_width=20),
-                    TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(), TextColumn("ETA"),
-                    TimeRemainingColumn(), console=RichConsole(stderr=True))
+    screen = RichConsole(stderr=True, no_color="NO_COLOR" in os.environ or None, highlight=False)
+    bars = RichProgress(TextColumn("{task.description:<28}"), BarColumn(bar_width=20),
+                        TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), TextColumn("ETA"),
+                        TimeRemainingColumn(), console=screen)
     tasks: dict[str, Any] = {}
 
     def update(stage: str, done: float, total: float | None = None) -> None:
@@ -83,3 +120,5 @@ def _bars() -> Iterator[Progress]:
 
     with bars:
         yield update
+        for task in tasks.values():
+            bars.update(task, total=1.0, completed=1.0)

@@ -8,12 +8,14 @@ from typing import Final, NoReturn
 
 import typer
 
+from tabsynth.cli.console import wrap
 from tabsynth.core.errors import TabsynthError
 
+NAME: Final = "tabsynth"
 INTERRUPTED: Final = 130
 
 app = typer.Typer(
-    name="tabsynth", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    name=NAME, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
     help="Synthetic tables that are measured, attacked and documented before they leave the house.\n\n"
          "The main job: tabsynth release patients.csv --schema schema.yaml --epsilon 1 -o release/",
@@ -38,7 +40,7 @@ def register() -> None:
     )
 
     for module in (inspect, split, fit, sample, evaluate, report, release, verify, models, doctor, version):
-        app.command(module.NAME)(module.command)
+        app.command(module.NAME, short_help=module.SHORT)(module.command)
     app.add_typer(ledger.app, name="ledger")
 
 
@@ -48,14 +50,14 @@ def run() -> NoReturn:
         os.environ.setdefault(variable, "1")  # spinning threads cost more than they give; --jobs is for processes
     if os.environ.get("TABSYNTH_DEBUG"):
         register()
-        sys.exit(app(standalone_mode=False) or 0)
+        sys.exit(app(prog_name=NAME, standalone_mode=False) or 0)
     sys.exit(_guarded())
 
 
 def _guarded() -> int:
     try:
         register()
-        code = int(app(standalone_mode=False) or 0)
+        code = int(app(prog_name=NAME, standalone_mode=False) or 0)
         if code == INTERRUPTED:  # typer turns the interrupt into its return value
             raise KeyboardInterrupt
         return code
@@ -98,4 +100,6 @@ def _unexpected(error: Exception) -> int:
 
 
 def _say(message: str, fix: str = "") -> None:
-    print(f"tabsynth: {message}" + (f" {fix}" if fix else ""), file=sys.stderr)
+    """On a terminal in lines of its width, else in one line, which programs find again."""
+    text = f"{NAME}: {message}" + (f" {fix}" if fix else "")
+    print(wrap(text) if sys.stderr.isatty() else text, file=sys.stderr)

@@ -14,6 +14,10 @@ MIN_CELL: Final = 11
 CLASSES: Final = ("internal", "recipient", "public")
 EXTREMES: Final = frozenset({"min", "max", "minimum", "maximum", "lowest", "highest"})
 
+COUNTS_OF_REAL_ROWS: Final = frozenset({
+    "train_broken", "synthetic_in_train", "synthetic_in_holdout", "holdout_in_train"})
+"""Details that count real rows, or synthetic rows that equal one."""
+
 
 def report_classes(finding: Finding, *, private: bool) -> tuple[str, ...]:
     """The report classes that may show a finding, coarsest last.
@@ -42,9 +46,8 @@ def counts_behind(finding: Finding) -> Iterable[int]:
     yield finding.n
     for variant in variants_of(finding):
         yield from (variant.train_hits, variant.control_hits)
-    train_broken = finding.details.get("train_broken")
-    if train_broken is not None:
-        yield int(train_broken)
+    for name in COUNTS_OF_REAL_ROWS & set(finding.details):
+        yield int(finding.details[name])
 
 
 def is_small(count: int) -> bool:

@@ -25,18 +25,19 @@ def describe(folder: Path, population: str) -> dict[str, Any]:
     ledger = Ledger.open(folder, population, create=False)
     totals, book = ledger.totals(), ledger.book()
     cap = "" if book.cap is None else f", cap epsilon {float(book.cap.epsilon):g}"
+    epsilon = totals.to_json()["epsilon"]
+    bound = "no finite epsilon" if epsilon is None else f"epsilon {epsilon:.4g}"
     return {
-        "population": population, "epsilon": totals.epsilon, "delta": float(totals.delta),
+        "population": population, "epsilon": epsilon, "delta": float(totals.delta),
         "releases": totals.releases, "cap": None if book.cap is None else float(book.cap.epsilon),
         "closed": book.closed, "entries": [_line(entry) for entry in ledger.entries()],
-        "text": f"epsilon {totals.epsilon:.4g} at delta {float(totals.delta):.3g} over {totals.releases} fit(s)"
+        "text": f"{bound} at delta {float(totals.delta):.3g} over {totals.releases} fit(s)"
                 f"{cap}{', closed' if book.closed else ''}"}
 
 
 def set_cap(folder: Path, population: str, *, epsilon: str, delta: str | None, unit: str, allow_large: bool) -> None:
     """Set or lower the cap; the ledger is made if it is not there."""
     cap = Budget.of(epsilon, delta, unit=unit, allow_large_epsilon=allow_large)
-    folder.mkdir(parents=True, exist_ok=True)
     Ledger.open(folder, population).set_cap(cap)
 
 

@@ -42,6 +42,15 @@ class Evaluation:
             return "REFUSED"
         return "REVIEW" if self.verdict.outcome == "review" else "RELEASED"
 
+    def rows(self) -> list[dict[str, Any]]:
+        """The findings as plain mappings, one a row of a table: value, interval, floor, ceiling, verdict."""
+        judged = {j.finding_id: j.verdict for j in self.verdict.judgements}
+        return [{
+            "id": f.id, "title": f.title, "section": f.section, "value": f.value,
+            "low": None if f.interval is None else f.interval[0], "high": None if f.interval is None else f.interval[1],
+            "floor": f.floor, "ceiling": f.ceiling, "n": f.n, "state": f.state, "verdict": judged.get(f.id)}
+            for f in self.findings]
+
 
 def evaluate(synth: Table, train: Table, holdout: Table, *, seed: int = 0, policy: str = "controlled",
              draw: Callable[[int, np.random.Generator], Table] | None = None,

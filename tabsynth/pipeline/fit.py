@@ -15,10 +15,12 @@ from tabsynth.core import artifact, registry
 from tabsynth.core.coding import Coding
 from tabsynth.core.errors import PrivacyError, SchemaError
 from tabsynth.core.progress import Progress, silent
+from tabsynth.core.schema import Schema
 from tabsynth.core.synthesizer import Generative
 from tabsynth.core.table import Table
 from tabsynth.pipeline.auto import Choice, choose
 from tabsynth.pipeline.inputs import Input
+from tabsynth.pipeline.settings import configured
 from tabsynth.pipeline.split import require_units
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
@@ -72,7 +74,8 @@ class Fitted:
 def load_model(path: Path) -> Fitted:
     """A fitted model from its file. Nothing in the file is executed."""
     stored = artifact.load(path)
-    generator = registry.load("models", stored.model).from_state(stored.state, stored.coding)
+    with artifact.fitting(path):
+        generator = registry.load("models", stored.model).from_state(stored.state, stored.coding)
     statement = stored.privacy.get("statement")
     return Fitted(
         choice=Choice(stored.model, str(stored.info.get("reason", ""))), generator=generator, privacy=stored.privacy,
@@ -97,19 +100,27 @@ def fit(table: Table, *, model: str = "auto", privacy: Privacy | None = None, rn
     """
     privacy = privacy or Privacy()
     choice = choose(model, private=privacy.wanted)
-    build = registry.load("models", choice.model)
+    require_columns(table.schema)
+    unfitted = configured(registry.load("models", choice.model), settings or {}, model=choice.model)
     info = {"tabsynth": tabsynth.__version__, "settings": dict(settings or {})}
     if privacy.wanted:
-        return fit_private(table, build(**(settings or {})), choice, privacy, info, rng=rng, progress=progress)
+        return fit_private(table, unfitted, choice, privacy, info, rng=rng, progress=progress)
     require_units(table)
-    generator = build(**(settings or {})).fit(table, rng=rng, progress=progress)
+    generator = unfitted.fit(table, rng=rng, progress=progress)
     return Fitted(choice, generator, {"personal_data": True, "notice": artifact.PERSONAL_DATA}, None, info)
+
+
+def require_columns(schema: Schema) -> None:
+    """Refuse a table of which nothing can be learned."""
+    if not any(column.modelled for column in schema.columns):
+        raise SchemaError("there is nothing to learn: every column is an identifier or free text.",
+                          fix="Check the kinds and roles in the schema.")
 
 
 def fit_private(table: Table, generator: Any, choice: Choice, privacy: Privacy, info: Mapping[str, Any], *,
                 rng: np.random.Generator, progress: Progress = silent) -> Fitted:
     """Reserve, run through the curator, settle. A crash in between leaves the reservation spent in full."""
-    budget = budget_of(privacy, table)
+    budget = budget_for(privacy, table.schema)
     Coding.public(table.schema)  # refuse missing public facts before anything is booked
     ledger = open_ledger(privacy)
     reservation = ledger.reserve(budget, purpose=f"fit {choice.model}")
@@ -142,13 +153,12 @@ def open_ledger(privacy: Privacy) -> Ledger:
     return Ledger.open(privacy.ledger, privacy.population)
 
 
-def budget_of(privacy: Privacy, table: Table) -> Budget:
+def budget_for(privacy: Privacy, schema: Schema) -> Budget:
     """The budget that the options and the schema ask for, refused where it would protect nobody."""
-    population = table.schema.population
     return Budget.of(
-        str(privacy.epsilon), None if privacy.delta is None else str(privacy.delta), unit=table.schema.unit or "row",
-        declared_units=population.declared_units if population else None,
-        max_rows_per_unit=table.schema.max_rows_per_unit, allow_large_epsilon=privacy.allow_large)
+        str(privacy.epsilon), None if privacy.delta is None else str(privacy.delta), unit=schema.unit or "row",
+        declared_units=schema.population.declared_units if schema.population else None,
+        max_rows_per_unit=schema.max_rows_per_unit, allow_large_epsilon=privacy.allow_large)
 
 
 def privacy_for(source: Input, *, epsilon: str | float | None, delta: str | float | None, ledger: Path | None,

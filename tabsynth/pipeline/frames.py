@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from tabsynth.core.errors import UsageError
 from tabsynth.core.schema import Schema
+from tabsynth.core.schema_file import load_schema
 from tabsynth.core.table import Table
 
 FrameKind = Literal["pandas", "polars", "arrow", "table"]
@@ -26,14 +28,20 @@ def kind_of(data: Any) -> FrameKind:
     raise UsageError(f"a table is expected, got {type(data).__name__}.", fix=f"Pass {_ACCEPTED}.")
 
 
-def to_table(data: Any, schema: Schema | None) -> tuple[Table, FrameKind]:
-    """The table of a frame under a schema (None = kinds follow from the dtypes)."""
+def to_table(data: Any, schema: Schema | str | Path | None, *, unit: str | None = None) -> tuple[Table, FrameKind]:
+    """The table of a frame under a schema or its file (None = kinds follow from the dtypes).
+
+    unit: column that names the person, or "row"; None = as the schema says.
+    """
     kind = kind_of(data)
+    known = load_schema(Path(schema)) if isinstance(schema, str | Path) else schema
     if kind == "table":
-        return (data if schema is None else Table(schema, data.columns)), kind
-    if kind == "pandas":
-        return Table.from_pandas(data, schema), kind
-    return Table.from_arrow(data, schema), kind
+        table = data if known is None else Table(known, data.columns)
+    elif kind == "pandas":
+        table = Table.from_pandas(data, known)
+    else:
+        table = Table.from_arrow(data, known)
+    return (table if unit is None else Table(table.schema.with_unit(unit), table.columns)), kind
 
 
 def to_given(data: Any, schema: Schema) -> Table:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
-from tabsynth.core import artifact
+from tabsynth.core import artifact, yaml_text
 from tabsynth.core.errors import UsageError
-from tabsynth.core.files import replace_file
-from tabsynth.core.schema import Dialect, Schema
+from tabsynth.core.files import check_writable, refuse_existing, replace_file
+from tabsynth.core.schema import NUMERIC, Dialect, Schema
 from tabsynth.core.schema_file import dump_schema
 from tabsynth.datasets import formats
 from tabsynth.datasets.guess import Guessed, guess, proposals
-from tabsynth.pipeline.inputs import DEMO, Reading, overridden
+from tabsynth.pipeline.inputs import DEMO, Reading, overridden, stem
+from tabsynth.privacy.statement import Statement
 
 SCHEMA_HEADER: Final = """\
 # Schema of {name}, guessed. Read it, correct it, keep it: a fit learns from here what a column is.
-# Everything in this file is treated as PUBLIC. It holds no value of the table. To fit with --epsilon, add for
-# every number `bounds: [low, high]` and for every category `levels: [...]` or `code_list:`, each with its
-# `source:` (code book, instrument range, ICD-9) - never copied from the rows.
+# Everything in this file is treated as PUBLIC. It holds no cell of the table beyond the spelling of empty cells and
+# of yes and no, and the shape of identifiers, dates and numbers.
+#
+# A fit with --epsilon knows about the columns only what stands here. Add
+#   to every number and date:  bounds: [low, high]
+#   to every category:         levels: [a, b, c]   (or code_list: NAME, or open: true)
+#   to each of them:           source: code book, instrument range, ICD-9, ... - never copied from the rows
+# and say at the top whom the budget protects:
+#   population: {{name: {population}, declared_units: 10000}}   # people it is publicly known to hold
 """
 VALUES_HEADER: Final = """\
 # PERSONAL DATA. Values found in {name}: proposals for bounds and lists. Keep this file in the house.
@@ -47,19 +52,39 @@ class Inspection:
         """The schema as YAML, each column under a comment with the guess, its confidence and what follows."""
         notes = {note.column: note for note in self.guessed.notes}
         order = iter(self.schema.names)
-        return SCHEMA_HEADER.format(name=self.name) + "\n".join(
+        return SCHEMA_HEADER.format(name=self.name, population=json.dumps(stem(self.name))) + "\n".join(
             _commented(dump_schema(self.schema).splitlines(), order, notes)) + "\n"
 
     def values_text(self) -> str:
         """Bounds and lists found in the rows, as YAML headed PERSONAL DATA."""
-        return VALUES_HEADER.format(name=self.name) + yaml.safe_dump(
-            {"personal_data": True, "columns": _plain(proposals(self.guessed))}, allow_unicode=True, sort_keys=False)
+        return VALUES_HEADER.format(name=self.name) + yaml_text.dump(
+            {"personal_data": True, "columns": _plain(proposals(self.guessed))})
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``: notes without values."""
-        return {"table": self.name, "unit": self.schema.unit, "columns": [
+        dialect = self.schema.dialect
+        return {"table": self.name, "unit": self.schema.unit, "dialect": None if dialect is None else asdict(dialect),
+                "columns": [
             {"name": n.column, "kind": n.kind, "role": n.role, "confidence": n.confidence, "reason": n.reason,
              "consequence": n.consequence} for n in self.guessed.notes]}
+
+    def missing_facts(self) -> dict[str, list[str]]:
+        """Columns for which a fit with epsilon would still need a public fact, by what they need."""
+        needs: dict[str, list[str]] = {"levels, code_list or open": [], "bounds": []}
+        for column in self.schema.columns:
+            if column.modelled and column.kind == "category":
+                needs["levels, code_list or open"].append(column.name)
+            elif column.modelled and column.kind in NUMERIC:
+                needs["bounds"].append(column.name)
+        return {need: names for need, names in needs.items() if names}
+
+    def dialect_text(self) -> str:
+        """How the file is written, in one sentence; an empty text for typed formats."""
+        dialect = self.schema.dialect
+        if dialect is None:
+            return ""
+        mark = " with byte-order mark" if dialect.bom else ""
+        return f"delimiter {dialect.delimiter!r}, decimal mark {dialect.decimal!r}, encoding {dialect.encoding}{mark}"
 
 
 def inspect_table(spec: str, reading: Reading) -> Inspection:
@@ -74,21 +99,39 @@ def inspect_table(spec: str, reading: Reading) -> Inspection:
 
 def write_schema(inspection: Inspection, path: Path, *, with_values: bool, force: bool) -> list[Path]:
     """Write ``schema.yaml`` and, if asked, ``schema.derived.yaml`` beside it."""
-    files = {path: inspection.schema_text()}
-    if with_values:
-        files[path.with_name(f"{path.stem}.derived{path.suffix}")] = inspection.values_text()
-    for target, text in files.items():
+    check_schema_files(path, with_values=with_values, force=force)
+    texts = (inspection.schema_text(), inspection.values_text() if with_values else "")
+    files = schema_files(path, with_values=with_values)
+    for target, text in zip(files, texts, strict=False):
         with replace_file(target, force=force) as handle:
             handle.write(text.encode())
-    return list(files)
+    return files
+
+
+def check_schema_files(path: Path, *, with_values: bool, force: bool) -> None:
+    """Refuse before anything is read or written what `write_schema` could not finish."""
+    for target in schema_files(path, with_values=with_values):
+        refuse_existing(target, force=force)
+        check_writable(target)
+
+
+def schema_files(path: Path, *, with_values: bool) -> list[Path]:
+    """The schema's file and, with values, the one for PERSONAL DATA.
+
+    >>> [f.name for f in schema_files(Path("schema.yaml"), with_values=True)]
+    ['schema.yaml', 'schema.derived.yaml']
+    """
+    return [path, path.with_name(f"{path.stem}.derived{path.suffix}")][:1 + with_values]
 
 
 def inspect_model(path: Path) -> dict[str, Any]:
     """What a model file holds: its header, its columns with the number of learned codes, its arrays' shapes."""
     stored = artifact.load(path)
     coding = stored.coding
+    statement = stored.privacy.get("statement")
     return {
         "file": path.name, "model": stored.model, "privacy": dict(stored.privacy), "info": dict(stored.info),
+        "statement": None if statement is None else Statement.from_json(statement).to_text(),
         "unit": coding.schema.unit, "public_coding": coding.is_public,
         "columns": [{"name": c.name, "kind": c.kind, "role": c.role,
                      "codes": coding.codecs[c.name].size if c.name in coding.codecs else None,
@@ -103,13 +146,13 @@ def is_model_file(path: Path) -> bool:
 
 
 def _commented(lines: list[str], names: Iterator[str], notes: dict[str, Any]) -> Iterator[str]:
+    """The lines of a schema with an empty line and the guess above every column."""
     for line in lines:
-        if line.lstrip().startswith(("- name:", "- {name:")):
-            indent = line[: len(line) - len(line.lstrip())]
-            note = notes.get(next(names))
-            if note is not None:
-                yield f"{indent}# {note.kind}, confidence {note.confidence}: {note.reason}"
-                yield f"{indent}# -> {note.consequence}"
+        if line.startswith("  - name:"):
+            note = notes[next(names)]
+            yield ""
+            yield f"  # {note.confidence} confidence: {note.reason}"
+            yield f"  # -> {note.consequence}"
         yield line
 
 

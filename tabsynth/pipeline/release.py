@@ -49,6 +49,7 @@ class Request:
             the epsilon claim for the folder as a whole.
         command: as typed, for the provenance.
         force: replace an earlier release in `output`; a ledger in it stays.
+        source: the table itself, where it is not in a file; then `table` and `reading` are not looked at.
     """
 
     table: str
@@ -64,6 +65,7 @@ class Request:
     disclose_evaluation: bool = False
     command: str = ""
     force: bool = False
+    source: Input | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     """
     refuse_existing_release(request)
     progress("read", 0, 1)
-    source = read_input(request.table, request.reading, public_only=request.privacy is not None)
+    source = request.source or read_input(request.table, request.reading, public_only=request.privacy is not None)
     progress("read", 1, 1)
     parts = split_for(request, source)
     rng = generator(request.seed)

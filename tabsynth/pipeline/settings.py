@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tabsynth.core.errors import UsageError
@@ -16,6 +18,34 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
     {'bins': 12, 'axis': 'auto'}
     """
     return {name: _value(text) for name, text in map(_pair, pairs)}
+
+
+def configured(build: Callable[..., Any], settings: Mapping[str, Any], *, model: str) -> Any:
+    """A model with its settings, made by `build` (its class).
+
+    Raises:
+        UsageError: a setting that the model does not have, or a value that it does not take.
+    """
+    known = {p.name: p for p in inspect.signature(build, eval_str=True).parameters.values()
+             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    for name, value in settings.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise UsageError(f"model {model!r} has no setting {name!r}; it has: {', '.join(known) or 'none'}.",
+                             fix=f"Did you mean {near[0]!r}?" if near else None)
+        if not _fits(value, known[name].annotation):
+            kind = getattr(known[name].annotation, "__name__", known[name].annotation)
+            raise UsageError(f"setting {name!r} of model {model!r} must be of type {kind}, got {value!r}.")
+    return build(**settings)
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    if annotation is inspect.Parameter.empty:
+        return True
+    try:
+        return isinstance(value, annotation) or (isinstance(value, int) and isinstance(float(value), annotation))
+    except TypeError:  # list[int] and the like say nothing about a single value
+        return True
 
 
 def parse_limits(pairs: Sequence[str]) -> dict[str, float]:

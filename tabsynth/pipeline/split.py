@@ -107,7 +107,7 @@ def _digests(cells: Cells) -> NDArray[np.int64]:
     elif cells.values.dtype == object:
         values = np.array([_text_digest(str(v)) for v in cells.values], dtype=np.int64)
     elif cells.values.dtype == np.float64:
-        values = cells.values.view(np.int64)
+        values = (cells.values + 0.0).view(np.int64)  # one bit pattern for 0.0 and -0.0
     else:
         values = cells.values.astype(np.int64)
     return np.where(cells.present, values, -1 - cells.state.astype(np.int64))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tabsynth.core.finding import Finding
+from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.release import Released
 from tabsynth.reports import guarantee
 
@@ -18,7 +19,7 @@ def summary(done: Released) -> Iterator[str]:
     yield ""
     yield from wrapped("Verdict", done.evaluation.verdict.privacy)
     yield from wrapped("Utility", done.evaluation.verdict.utility)
-    yield from wrapped("Privacy", promise(done))
+    yield from wrapped("Privacy", promise(done.fitted))
     yield ""
     yield f"  {'measure':<40}{'value':>9}{'floor':>9}{'ceiling':>9}"
     for finding in key_figures(done.evaluation.findings):
@@ -28,9 +29,9 @@ def summary(done: Released) -> Iterator[str]:
     yield from wrapped("Files", where(done))
 
 
-def promise(done: Released) -> str:
+def promise(fitted: Fitted) -> str:
     """The guarantee in one sentence, with the total to date."""
-    statement = done.fitted.statement
+    statement = fitted.statement
     if statement is None:
         return "no formal guarantee was used; the model file is personal data."
     budget = statement.budget
@@ -39,7 +40,7 @@ def promise(done: Released) -> str:
            f"{statement.document['claim']['plain']}"
     if entry is not None:
         text += f" Ledger total for {entry.population!r}: epsilon {entry.total_epsilon} over {entry.releases} fit(s)."
-    return text
+    return " ".join((*(f"{stamp}." for stamp in statement.stamps), text))
 
 
 def where(done: Released) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 from tabsynth.core.errors import NotFittedError, UsageError
 from tabsynth.core.rules.expression import Expression
 from tabsynth.core.schema import Schema
-from tabsynth.core.schema_file import load_schema
 from tabsynth.core.table import Table
 from tabsynth.pipeline import frames
 from tabsynth.pipeline.fit import Fitted, Privacy, fit, load_model
@@ -55,20 +54,23 @@ class TabularSynthesizer:
         self.population = population
         self.settings = settings
 
-    def fit(self, data: Any, schema: Schema | str | Path | None = None, *, rng: int | np.random.Generator | None = None,
-            y: None = None) -> Self:
+    def fit(self, data: Any, schema: Schema | str | Path | None = None, *, unit: str | None = None,
+            rng: int | np.random.Generator | None = None, y: None = None, **unknown: Any) -> Self:
         """Learn from a pandas or polars frame, an Arrow table or a ``Table``.
 
         Args:
             data: the real rows. They are not kept.
             schema: a Schema or the path of its file; None = kinds follow from the dtypes (not with epsilon).
+            unit: column that names the person, when several rows may belong to one; None = as the schema says,
+                and without a schema every row is another person.
             rng: seed or generator of model randomness; privacy noise has its own source that no seed reaches.
+            y: ignored; for scikit-learn's pipelines.
         """
+        self._refuse("fit", unknown, "data, schema, unit, rng")
         if schema is None and self.epsilon is not None and not isinstance(data, Table):
             raise UsageError("fit with epsilon needs schema=: everything about the columns must be public.",
                              fix="Write bounds and levels into a schema file, with their source.")
-        schema = load_schema(Path(schema)) if isinstance(schema, str | Path) else schema
-        table, self._kind = frames.to_table(data, schema)
+        table, self._kind = frames.to_table(data, schema, unit=unit)
         population = table.schema.population
         privacy = Privacy(self.epsilon, self.delta, None if self.ledger is None else Path(self.ledger),
                           self.population or (population.name if population else "unnamed"))
@@ -87,15 +89,17 @@ class TabularSynthesizer:
                 taken over.
             where: condition that every row keeps, such as ``"age >= 65 and sex == 'f'"``.
         """
-        self._refuse(unknown)
+        self._refuse("sample", unknown, "n, rng, given, where")
         fitted = self._fitted()
         fixed = None if given is None else frames.to_given(given, self.schema_)
         if n is None:
             if fixed is None:
                 raise UsageError("sample needs n, the number of rows.")
             n = len(fixed)
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
+            raise UsageError(f"n must be a whole number, 0 or more, got {n!r}.")
         condition = None if where is None else Expression.parse(where, self.schema_)
-        table = fitted.generator.sample(n, rng=generator(rng), given=fixed, where=condition)
+        table = fitted.generator.sample(int(n), rng=generator(rng), given=fixed, where=condition)
         return frames.from_table(table, self._kind)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
@@ -138,13 +142,18 @@ class TabularSynthesizer:
         return self.fitted_
 
     @staticmethod
-    def _refuse(unknown: dict[str, Any]) -> None:
+    def _refuse(method: str, unknown: dict[str, Any], known: str) -> None:
         for name in unknown:
             meant = _ALIASES.get(name)
-            raise UsageError(f"sample has no argument {name!r}." + (f" Did you mean {meant!r}?" if meant else ""),
-                             fix=None if meant else "It takes: n, rng, given, where.")
+            meant = meant if meant is not None and meant in known.split(", ") else None
+            raise UsageError(f"{method} has no argument {name!r}." + (f" Did you mean {meant!r}?" if meant else ""),
+                             fix=None if meant else f"It takes: {known}.")
 
 
 def generator(rng: int | np.random.Generator | None) -> np.random.Generator:
     """A generator from a seed, a generator, or (None) from the operating system's entropy."""
-    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is not None and (isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0):
+        raise UsageError(f"a seed must be a whole number, 0 or more, got {rng!r}.")
+    return np.random.default_rng(rng)

@@ -15,12 +15,16 @@ VERDICT_LABELS: Final[dict[str, str]] = {
     "finding": "Finding", "review": "Review", "no_finding": "No finding", "insufficient_power": "Too few records",
     "not_run": "Not run", "none": "",
 }
-OUTCOME_LABELS: Final[dict[str, str]] = {"RELEASED": "Released", "REVIEW": "Awaiting review", "REFUSED": "Refused"}
+OUTCOME_LABELS: Final[dict[str, str]] = {
+    "RELEASED": "Passed the policy", "REVIEW": "Needs human review", "REFUSED": "Refused by the policy"}
 CLASS_LABELS: Final[dict[str, str]] = {
     "internal": "Internal report", "recipient": "Report for the recipient", "public": "Public report",
     "statement": "Report under the privacy guarantee",
 }
 DIRECTIONS: Final[dict[str, str]] = {"lower is safer": "lower is better", "none": ""}
+SYNTHETIC_ONLY: Final = ".synthetic"
+"""Suffix of a finding's twin that looks at synthetic rows alone; it is told where the finding itself is kept back."""
+
 KEY_NUMBERS: Final = 8
 """At most this many findings on the decision page."""
 
@@ -67,7 +71,10 @@ def measures(document: Mapping[str, Any], *, prefix: str = "s") -> tuple[Measure
     prefix: of the drawings' ids, so that a page may show a finding twice.
     """
     judged = {j["finding_id"]: j for j in document["verdict"]["judgements"]}
-    ranked = sorted(enumerate(document["findings"]), key=lambda item: (_rank(item[1], judged), item[0]))
+    ids = {f["id"] for f in document["findings"]}
+    told = [(i, f) for i, f in enumerate(document["findings"])
+            if not (f["id"].endswith(SYNTHETIC_ONLY) and f["id"].removesuffix(SYNTHETIC_ONLY) in ids)]
+    ranked = sorted(told, key=lambda item: (_rank(item[1], judged), item[0]))
     return tuple(_measure(f"{prefix}{i}", f, judged.get(f["id"])) for i, f in ranked)
 
 
@@ -103,6 +110,8 @@ def headline(document: Mapping[str, Any]) -> tuple[str, str]:
     stem = sentence.rstrip(".")
     if not verdict["privacy"].startswith(stem):
         return sentence, verdict["privacy"]
+    if document["report_class"] == "statement" and verdict["outcome"] != "no_finding":
+        return sentence, wording.REASONS_ARE_INTERNAL
     rest = verdict["privacy"][len(stem):].lstrip(" .:")
     return sentence, f"Because of: {rest}" if verdict["privacy"][len(stem):].startswith(":") else rest
 
@@ -216,11 +225,16 @@ def _measure(name: str, finding: Mapping[str, Any], judgement: Mapping[str, Any]
         verdict=verdict, label=VERDICT_LABELS[verdict], value=value, interval=numbers.span(interval),
         n=f"{numbers.count(finding['n'])} {finding['unit_of_n']}" if finding["n"] else "",
         direction=DIRECTIONS.get(finding["direction"], finding["direction"]), references=references,
-        sentence=one_sentence(finding), note=finding["reason"] or "",
+        sentence=one_sentence(finding), note=finding["reason"] or _below_floor(finding),
         because=judgement["because"] if judgement else "",
         limit_source=judgement["limit_source"] if judgement else "", method=finding["method"],
         drawing=_drawing(name, finding, limit), table=_table(finding["breakdown"]),
         details=tuple((_words(k), _cell(v)) for k, v in finding["details"].items()))
+
+
+def _below_floor(finding: Mapping[str, Any]) -> str:
+    """What a reader must not have to work out from the drawing."""
+    return wording.BELOW_FLOOR if finding["normalised"] is not None and finding["normalised"] < 0 else ""
 
 
 def _drawing(name: str, finding: Mapping[str, Any], limit: float | None) -> str:

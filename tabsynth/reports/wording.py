@@ -42,8 +42,13 @@ DIAGNOSTICS_ARE_NOT_EVIDENCE: Final = (
     "that hold copies of real records.")
 
 SEED_POLICY: Final = (
-    "The seed that drew the synthetic rows may be published. Noise seeds and the keys that split the table or bound "
-    "a person's rows are never recorded.")
+    "The seed that drew the synthetic rows may be published. Privacy noise has no seed. The keys that split the table "
+    "or bound a person's rows never leave the house.")
+
+REASONS_ARE_INTERNAL: Final = (
+    "What the policy asks a person to look at is in the internal report: it was computed from real records.")
+
+BELOW_FLOOR: Final = "worse than columns drawn independently of each other"
 
 OTHER_ATTACKS: Final = LIMITS_OF_THE_TESTS
 

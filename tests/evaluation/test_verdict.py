@@ -187,3 +187,6 @@ def test_who_may_see_a_finding() -> None:
     assert report_classes(attack("P0a", (3, 5000, 0, 5000)), private=False) == ("internal",)
     assert report_classes(attack("P0a", (0, 5000, 0, 5000)), private=False) == everyone
     assert report_classes(valid(50, 4), private=False) == ("internal",)
+    identical = Finding("D3.identical", "", "diagnostic", 0.0003, "none", n=10_000, details={"synthetic_in_train": 3})
+    assert report_classes(identical, private=False) == ("internal",)
+    assert report_classes(replace(identical, details={"synthetic_in_train": 0}), private=False) == everyone

@@ -8,6 +8,7 @@ from tabsynth.cli.console import Console
 from tabsynth.cli.options import JsonOption
 
 NAME = "doctor"
+SHORT = "Check this installation."
 
 
 def command(as_json: JsonOption = False) -> None:
@@ -22,6 +23,6 @@ def command(as_json: JsonOption = False) -> None:
     if not as_json:
         for check in checks:
             mark = "ok" if check.ok else ("absent" if check.optional else "FAILS")
-            console.say(f"{mark:<8}{check.what:<34}{check.says}")
+            console.entry(f"{mark:<8}{check.what:<24}", check.says)
     if not all(c.ok or c.optional for c in checks):
         raise typer.Exit(4)

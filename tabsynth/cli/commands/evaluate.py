@@ -21,15 +21,17 @@ from tabsynth.cli.options import (
 )
 
 NAME = "evaluate"
+SHORT = "Measure and attack a synthetic table."
 
 
 def command(
     synthetic: Annotated[str, typer.Argument(metavar="SYNTHETIC", help="The synthetic table.")],
-    train: Annotated[str, typer.Option("--train", help="The rows that the model learned from.")],
-    holdout: Annotated[str, typer.Option("--holdout", help="Rows that the model has never seen.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="evaluation.json, with real figures: stays "
-                                                                       "in the house.")] = None,
-    fitted: Annotated[Path | None, typer.Option("--fitted", help="The model file, for further draws.")] = None,
+    train: Annotated[str, typer.Option("--train", metavar="TABLE", help="The rows that the model learned from.")],
+    holdout: Annotated[str, typer.Option("--holdout", metavar="TABLE", help="Rows that the model has never seen.")],
+    output: Annotated[Path | None, typer.Option(
+        "-o", "--output", metavar="FILE", help="evaluation.json, with real figures: stays in the house.")] = None,
+    fitted: Annotated[Path | None, typer.Option(
+        "--fitted", metavar="MODEL", help="The model file, for further draws.")] = None,
     schema: SchemaOption = None,
     unit: UnitOption = None,
     policy: PolicyOption = "controlled",

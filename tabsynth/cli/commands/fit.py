@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from tabsynth.cli.console import Console
+from tabsynth.cli.console import Console, tell_rehearsal
 from tabsynth.cli.options import (
     AllowLargeOption,
     DecimalOption,
     DelimiterOption,
     DeltaOption,
+    DryRunOption,
     EncodingOption,
     EpsilonOption,
     ForceOption,
@@ -31,11 +32,12 @@ from tabsynth.cli.options import (
 )
 
 NAME = "fit"
+SHORT = "Learn a model from a table."
 
 
 def command(
     table: TableArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The model file, such as m.tabsynth.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="MODEL", help="Model file, such as m.tabsynth.")],
     schema: SchemaOption = None,
     model: ModelOption = "auto",
     unit: UnitOption = None,
@@ -51,15 +53,18 @@ def command(
     encoding: EncodingOption = None,
     decimal: DecimalOption = None,
     na: NaOption = None,
+    dry_run: DryRunOption = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Fit a model to a table, with differential privacy (--epsilon) or without a formal guarantee."""
     from tabsynth.core.files import check_writable, refuse_existing
-    from tabsynth.pipeline.fit import fit, privacy_for
+    from tabsynth.pipeline.fit import Privacy, fit, privacy_for
     from tabsynth.pipeline.inputs import Reading, read_input
+    from tabsynth.pipeline.rehearsal import rehearse
     from tabsynth.pipeline.settings import parse_settings
+    from tabsynth.pipeline.summary import promise
     from tabsynth.pipeline.synthesizer import generator
 
     console = Console(as_json, quiet)
@@ -67,6 +72,12 @@ def command(
     check_writable(output)
     reading = Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ()))
     settings = parse_settings(setting or [])
+    if dry_run:
+        wanted = None if epsilon is None else Privacy(epsilon, delta, ledger, population or "unnamed",
+                                                      allow_large_epsilon)
+        tell_rehearsal(console, rehearse(table, reading, model=model, settings=settings, privacy=wanted,
+                                         files=[str(output)]))
+        return
     with console.progress() as progress:
         progress("read", 0, 1)
         source = read_input(table, reading, public_only=epsilon is not None)
@@ -78,10 +89,14 @@ def command(
         fitted.save(output, force=force)
     statement = None if fitted.statement is None else fitted.statement.to_json()
     console.document({"model": fitted.choice.model, "reason": fitted.choice.reason, "file": str(output),
+                      "unit": source.table.schema.unit or "row", "schema": source.schema_source,
                       "personal_data": fitted.personal_data, "statement": statement})
-    if not as_json:
-        console.say(f"model {fitted.choice.model}: {fitted.choice.reason}")
-        if source.guessed:
-            console.say("The schema was guessed; write and review one with: tabsynth inspect")
-        console.say(fitted.statement.to_text() if fitted.statement else str(fitted.privacy["notice"]))
-        console.say(f"written: {output}")
+    if as_json:
+        return
+    unit = source.table.schema.unit
+    console.tell(f"{fitted.choice.model}: {fitted.choice.reason}", label="Model")
+    console.tell("every row is another person" if unit is None else f"column {unit}", label="Unit")
+    console.tell("guessed; write and review one with tabsynth inspect." if source.guessed else source.schema_source,
+                 label="Schema")
+    console.tell(promise(fitted), label="Privacy")
+    console.tell(f"{output}; tabsynth inspect {output} shows what is in it.", label="Written")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,12 +20,17 @@ from tabsynth.cli.options import (
     UnitOption,
 )
 
+if TYPE_CHECKING:
+    from tabsynth.pipeline.inspect import Inspection
+
 NAME = "inspect"
+SHORT = "Look at a table or a model; write a schema."
 
 
 def command(
     table: Annotated[str, typer.Argument(metavar="TABLE|MODEL", help="A table, demo:NAME, or a .tabsynth file.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write the schema here (YAML).")] = None,
+    output: Annotated[Path | None, typer.Option(
+        "-o", "--output", metavar="FILE", help="Write the schema here (YAML).")] = None,
     unit: UnitOption = None,
     with_values: Annotated[bool, typer.Option("--with-values", help="Also write bounds and lists found in the rows to "
                                               "a second file, headed PERSONAL DATA.")] = False,
@@ -40,36 +45,75 @@ def command(
 ) -> None:
     """Guess what each column of a table is and write an editable schema; or tell what a model file holds."""
     from tabsynth.core.errors import UsageError
-    from tabsynth.core.files import refuse_existing
     from tabsynth.pipeline.inputs import Reading
-    from tabsynth.pipeline.inspect import inspect_model, inspect_table, is_model_file, write_schema
+    from tabsynth.pipeline.inspect import check_schema_files, inspect_model, inspect_table, is_model_file, write_schema
 
     console = Console(as_json, quiet)
     if is_model_file(Path(table)):
         _tell_model(console, inspect_model(Path(table)))
         return
-    if with_values and output is None:
-        raise UsageError("--with-values needs -o: the proposals are written beside the schema.")
-    if output is not None:
-        refuse_existing(output, force=force)
+    target = None if str(output) == "-" else output
+    if with_values and target is None:
+        raise UsageError("--with-values needs -o FILE: the proposals are written beside the schema.")
+    if target is not None:
+        check_schema_files(target, with_values=with_values, force=force)
     inspection = inspect_table(table, Reading(None, unit, format, delimiter, encoding, decimal, tuple(na or ())))
-    files = [] if output is None else write_schema(inspection, output, with_values=with_values, force=force)
+    files = [] if target is None else write_schema(inspection, target, with_values=with_values, force=force)
     console.document({**inspection.to_json(), "files": [str(f) for f in files]})
     if as_json:
         return
-    if output is None:
-        console.say(inspection.schema_text())
+    if target is None:
+        print(inspection.schema_text(), end="")
         return
-    for note in inspection.guessed.notes:
-        console.say(f"{note.column[:26]:<27}{note.kind:<10}{note.confidence:<8}{note.consequence}")
-    console.say()
+    _tell_table(console, inspection)
     for file in files:
-        console.say(f"written: {file}")
+        console.say(f"written: {file}" + (" (PERSONAL DATA)" if file != output else ""))
 
 
-def _tell_model(console: Console, facts: dict[str, object]) -> None:
-    import json
+def _tell_table(console: Console, inspection: Inspection) -> None:
+    """One line a column, then what to look at and what epsilon would still need."""
+    console.say(f"{'column':<30} {'kind':<9} {'role':<17} {'confidence':<11}missing")
+    for note, column in zip(inspection.guessed.notes, inspection.schema.columns, strict=True):
+        tokens = " ".join(repr(token) for token in column.missing if token)
+        name = note.column if len(note.column) <= 30 else note.column[:27] + "..."
+        console.say(f"{name:<30} {note.kind:<9} {note.role:<17} {note.confidence:<11}{tokens}".rstrip())
+    console.say()
+    if inspection.dialect_text():
+        console.tell(inspection.dialect_text(), label="Written")
+    for note in inspection.guessed.notes:
+        if note.confidence == "low":
+            console.tell(f"{note.column}: {note.reason}. {note.consequence}", label="Check")
+    if inspection.schema.unit is None:
+        console.tell("every row counts as another person. If people have several rows, name their column with --unit.",
+                     label="Unit")
+    needs = "; ".join(f"{need} for {_few(names)}" for need, names in inspection.missing_facts().items())
+    if needs:
+        console.tell(f"a fit with --epsilon still needs, each with its source: {needs}.", label="Epsilon")
+    console.say()
 
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def _tell_model(console: Console, facts: dict[str, Any]) -> None:
     console.document(facts)
-    if not console.as_json:
-        console.say(json.dumps(facts, indent=2, ensure_ascii=False, default=str))
+    if console.as_json:
+        return
+    console.say(f"{facts['file']}: model {facts['model']}, tabsynth {facts['info'].get('tabsynth', 'unknown')}")
+    console.tell(facts["privacy"].get("notice") or "Fitted with differential privacy; the statement is below.")
+    if facts["unit"]:
+        console.say(f"unit: {facts['unit']}")
+    console.say()
+    console.say(f"{'column':<30} {'kind':<9} {'role':<17} {'codes learned':>13}")
+    for column in facts["columns"]:
+        codes = f"{column['codes']:,}" if column["modelled"] else "none"
+        console.say(f"{column['name'][:30]:<30} {column['kind']:<9} {column['role']:<17} {codes:>13}")
+    console.say()
+    console.say(f"{'array':<50} shape")
+    for name, shape in facts["arrays"].items():
+        console.say(f"{name[:50]:<50} {' x '.join(map(str, shape)) or 'one number'}")
+    if facts["statement"]:
+        console.say()
+        for line in facts["statement"].splitlines():
+            console.tell(line) if line.strip() else console.say()

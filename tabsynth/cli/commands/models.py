@@ -6,6 +6,7 @@ from tabsynth.cli.console import Console
 from tabsynth.cli.options import JsonOption
 
 NAME = "models"
+SHORT = "List the models."
 
 
 def command(as_json: JsonOption = False) -> None:
@@ -19,4 +20,4 @@ def command(as_json: JsonOption = False) -> None:
         return
     for name, facts in listed.items():
         guarantee = "with --epsilon" if facts.get("private") else "no guarantee"
-        console.say(f"{name:<14}{guarantee:<16}{facts.get('summary', '')}")
+        console.entry(f"{name:<14}{guarantee:<16}", str(facts.get("summary", "")))

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from tabsynth.cli.console import Console
+from tabsynth.cli.console import Console, tell_rehearsal
 from tabsynth.cli.options import (
     AllowLargeOption,
     DecimalOption,
     DelimiterOption,
     DeltaOption,
+    DryRunOption,
     EncodingOption,
     EpsilonOption,
     FailOver,
@@ -35,24 +36,26 @@ from tabsynth.cli.options import (
 )
 
 NAME = "release"
+SHORT = "The main job: all steps, one release folder."
 
 
 def command(
     table: TableArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The release folder.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="The release folder.")],
     epsilon: EpsilonOption = None,
     no_dp: Annotated[bool, typer.Option("--no-dp", help="Release without differential privacy, knowingly.")] = False,
     schema: SchemaOption = None,
     unit: UnitOption = None,
     model: ModelOption = "auto",
-    n: Annotated[int | None, typer.Option("-n", "--rows", help="Synthetic rows. Default: as many as were learned "
-                                                               "from; under DP as declared.")] = None,
+    n: Annotated[int | None, typer.Option(
+        "-n", "--rows", metavar="N",
+        help="Synthetic rows. Default: as many as were learned from; under DP as declared.")] = None,
     delta: DeltaOption = None,
     ledger: LedgerOption = None,
     population: PopulationOption = None,
     allow_large_epsilon: AllowLargeOption = False,
     policy: PolicyOption = "controlled",
-    holdout: Annotated[float, typer.Option(help="Share of the people kept from the model.")] = 0.2,
+    holdout: Annotated[float, typer.Option(metavar="SHARE", help="Share of the people kept from the model.")] = 0.2,
     disclose_evaluation: Annotated[bool, typer.Option("--disclose-evaluation", help="Share the recipient report too; "
                                                       "withdraws the epsilon claim for the folder.")] = False,
     fail_under: FailUnder = None,
@@ -64,6 +67,7 @@ def command(
     encoding: EncodingOption = None,
     decimal: DecimalOption = None,
     na: NaOption = None,
+    dry_run: DryRunOption = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -73,10 +77,12 @@ def command(
     Privacy is chosen by name: --epsilon E (1 is recommended) or --no-dp.
     """
     from tabsynth.core.errors import UsageError
+    from tabsynth.evaluation.verdict import load_policy
     from tabsynth.pipeline.fit import Privacy
     from tabsynth.pipeline.inputs import Reading
     from tabsynth.pipeline.limits import require_limits
-    from tabsynth.pipeline.release import Request, release
+    from tabsynth.pipeline.rehearsal import rehearse
+    from tabsynth.pipeline.release import Request, refuse_existing_release, release
     from tabsynth.pipeline.settings import parse_limits, parse_settings
 
     if (epsilon is None) != no_dp:
@@ -90,6 +96,12 @@ def command(
         reading=Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ())), model=model,
         settings=parse_settings(setting or []), rows=n, seed=seed, policy=policy, holdout=holdout,
         disclose_evaluation=disclose_evaluation, command=shown_command(sys.argv), force=force)
+    if dry_run:
+        refuse_existing_release(request)
+        load_policy(policy)
+        tell_rehearsal(console, rehearse(table, request.reading, model=model, settings=request.settings,
+                                         privacy=request.privacy, files=[f"{output}/share/", f"{output}/internal/"]))
+        return
     with console.progress() as progress:
         done = release(request, progress=progress)
     console.document({

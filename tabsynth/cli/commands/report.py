@@ -11,13 +11,16 @@ from tabsynth.cli.console import Console
 from tabsynth.cli.options import ForceOption, JsonOption
 
 NAME = "report"
+SHORT = "Render an evaluation for a reader."
 
 
 def command(
     evaluation: Annotated[Path, typer.Argument(metavar="EVALUATION", help="A report document (evaluation.json).")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the report.")],
-    report_class: Annotated[str, typer.Option("--class", help="internal, recipient, public, statement.")] = "recipient",
-    format: Annotated[str, typer.Option("--format", help="html, json, text; several with commas.")] = "html,json",
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the report.")],
+    report_class: Annotated[str, typer.Option(
+        "--class", metavar="NAME", help="internal, recipient, public, statement.")] = "recipient",
+    format: Annotated[str, typer.Option(
+        "--format", metavar="NAMES", help="html, json, text, md; several with commas.")] = "html,json",
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -18,21 +18,23 @@ from tabsynth.cli.options import (
     NaOption,
     QuietOption,
     SchemaOption,
-    SeedOption,
+    SplitSeedOption,
     TableArgument,
     UnitOption,
 )
 
 NAME = "split"
+SHORT = "Train and holdout, by person."
 
 
 def command(
     table: TableArgument,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for train, holdout and split.json.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER",
+                                         help="Folder for train, holdout and split.json.")],
     unit: UnitOption = None,
     schema: SchemaOption = None,
-    holdout: Annotated[float, typer.Option(help="Share of the people that is held out.")] = 0.2,
-    seed: SeedOption = None,
+    holdout: Annotated[float, typer.Option(metavar="SHARE", help="Share of the people that is held out.")] = 0.2,
+    seed: SplitSeedOption = None,
     format: FormatOption = "auto",
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -42,14 +44,13 @@ def command(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Split a table by person into train and holdout, by a keyed hash of each person's id.
-
-    A fit with --epsilon should use a split without --seed: then the key comes from the operating system.
-    """
+    """Split a table by person into train and holdout, by a keyed hash of each person's id."""
+    from tabsynth.core.files import refuse_existing
     from tabsynth.pipeline.inputs import Reading, read_input
     from tabsynth.pipeline.split import key_from_seed, require_units, split, write_split
 
     console = Console(as_json, quiet)
+    refuse_existing(output / "split.json", force=force)
     source = read_input(table, Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ())))
     require_units(source.table)
     parts = split(source.table, holdout=holdout, key=None if seed is None else key_from_seed(seed))
@@ -59,4 +60,4 @@ def command(
     if not as_json:
         for side in ("train", "holdout"):
             console.say(f"{side:<8} {facts[side]['units']:>9,} units {facts[side]['rows']:>9,} rows")
-        console.say(f"written to {output}; split.json holds the key: keep it in the house.")
+        console.tell(f"{', '.join(map(str, files))}. split.json holds the key: keep it in the house.", label="Written")

@@ -11,6 +11,7 @@ from tabsynth.cli.console import Console
 from tabsynth.cli.options import JsonOption
 
 NAME = "verify"
+SHORT = "Recheck a release or a model, without data."
 
 
 def command(

@@ -6,6 +6,7 @@ from tabsynth.cli.console import Console
 from tabsynth.cli.options import JsonOption
 
 NAME = "version"
+SHORT = "Print the version."
 
 
 def command(as_json: JsonOption = False) -> None:

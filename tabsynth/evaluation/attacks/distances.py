@@ -84,10 +84,12 @@ def _identical(samples: Samples) -> Finding:
     sides = (samples.T, samples.H, samples.S)
     ids = row_ids([value_ids([side.table[name] for side in sides]) for name in samples.columns])
     train, holdout, synth = ids
-    hits = int(occurs(synth, train).sum())
+    counts = {"synthetic_in_train": int(occurs(synth, train).sum()),
+              "synthetic_in_holdout": int(occurs(synth, holdout).sum()),
+              "holdout_in_train": int(occurs(holdout, train).sum())}
+    hits = counts["synthetic_in_train"]
     return _finding(samples, "D3.identical", hits / len(synth), "none", n=len(synth), interval=wilson(hits, len(synth)),
-                    control=float(occurs(holdout, train).mean()),
-                    details={"identical_to_holdout": float(occurs(synth, holdout).mean())})
+                    control=counts["holdout_in_train"] / len(holdout), details=counts)
 
 
 def _gap(samples: Samples) -> Finding:

@@ -28,7 +28,7 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     if document["privacy"]["statement"] is not None:
         yield from _guarantee(document)
     yield from _measures(view.measures(document))
-    yield from ["", "## What was not assessed", ""]
+    yield from ["", "## What was not assessed, or is kept back", ""]
     yield from (f"- **{_text(item['what'])}**: {_text(item['reason'])}" for item in document["not_assessed"])
     yield from ["", "## Data and preparation", ""]
     yield from _table(view.columns(document))

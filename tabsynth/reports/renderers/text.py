@@ -40,7 +40,7 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
             for measure in chosen:
                 yield from _measure(measure)
     yield ""
-    yield "Not assessed"
+    yield "Not assessed, or kept back"
     for item in document["not_assessed"]:
         yield from _wrap(f"{item['what']}: {item['reason']}", indent=2)
 
@@ -52,13 +52,14 @@ def _measure(measure: view.Measure) -> Iterator[str]:
     if len(value) > 12:
         yield from _wrap(f"{measure.title}: {value} {label}".rstrip(), indent=2)
     else:
-        title = textwrap.shorten(measure.title, 42, placeholder="...")
+        *above, title = textwrap.wrap(measure.title, 42)
+        yield from (f"  {line}" for line in above)
         yield f"  {title:<43}{value:>10}  {label}".rstrip()
     parts = [f"95 % interval {measure.interval}" if measure.interval else "",
              *(f"{name.lower()} {number}" for name, number in measure.references), measure.n]
     if any(parts) and measure.state != "not_run":
         yield from _wrap(", ".join(p for p in parts if p), indent=4)
-    if measure.state != "ok" and measure.note:
+    if measure.note:
         yield from _wrap(measure.note, indent=4)
 
 

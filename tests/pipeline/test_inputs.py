@@ -1,0 +1,80 @@
+"""From a name on the command line to a table under a schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tabsynth.core.errors import SchemaError, SourceError, UsageError
+from tabsynth.core.schema import Column, Dialect, Schema
+from tabsynth.pipeline.inputs import Reading, adjusted, overridden, read_given, read_input, stem
+
+SCHEMA = """\
+columns:
+  - {name: patient, kind: id, role: unit}
+  - {name: age, kind: integer, bounds: [0, 120], source: form}
+"""
+
+
+@pytest.mark.parametrize(("spec", "name"), [
+    ("a/b/patients.csv", "patients"), ("x.csv.gz", "x"), ("x.parquet", "x"), ("2024.q1.csv.zst", "2024.q1"),
+    ("-", "stdin"), ("folder.csv/rows.jsonl", "rows")])
+def test_stem(spec: str, name: str) -> None:
+    assert stem(spec) == name
+
+
+def test_a_schema_is_guessed_only_without_epsilon(csv_file: Path) -> None:
+    source = read_input(str(csv_file), Reading(unit="patient"))
+    assert source.guessed
+    assert source.table.schema.unit == "patient"
+    assert (source.name, source.folder, len(source.table)) == ("visits", csv_file.parent, 300)
+    with pytest.raises(UsageError, match="--epsilon needs --schema"):
+        read_input(str(csv_file), Reading(unit="patient"), public_only=True)
+
+
+def test_a_schema_file_selects_the_columns(csv_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SCHEMA, "utf-8")
+    source = read_input(str(csv_file), Reading(tmp_path / "s.yaml"), public_only=True)
+    assert source.schema_source == "s.yaml"
+    assert source.table.schema.names == ("patient", "age")
+
+
+def test_a_bundled_table_has_its_code_book() -> None:
+    source = read_input("demo:rand_hie")
+    assert (source.schema_source, source.name, source.table.schema.unit) == ("bundled code book", "rand_hie", "person")
+    with pytest.raises(UsageError, match="rand_hie"):
+        read_input("demo:nothing")
+
+
+def test_missing_file() -> None:
+    with pytest.raises(SourceError, match=r"nowhere\.csv"):
+        read_input("nowhere.csv")
+
+
+def test_unit_and_missing_tokens_of_the_command_line() -> None:
+    schema = Schema((Column("a", "id", role="unit"), Column("b", "integer", missing=("-",))))
+    other = adjusted(schema, Reading(unit="b", na=("-", "?")))
+    assert other.unit == "b"
+    assert (other["a"].role, other["b"].missing) == ("feature", ("-", "?"))
+    assert adjusted(schema, Reading(unit="row")).unit is None
+    with pytest.raises(SchemaError, match="Did you mean"):
+        adjusted(schema, Reading(unit="bb"))
+
+
+def test_dialect_options_go_over_the_guess() -> None:
+    assert overridden(None, Reading()) is None
+    assert overridden(None, Reading(delimiter=";")) == Dialect(delimiter=";")
+    known = Dialect(delimiter=";", encoding="cp1252")
+    assert overridden(known, Reading(decimal=",")) == Dialect(delimiter=";", encoding="cp1252", decimal=",")
+
+
+def test_given_cells_are_read_as_the_schema_says(tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("age\n7\n", "utf-8")
+    schema = Schema((Column("patient", "id", role="unit"), Column("age", "number", decimals=1)))
+    given = read_given(tmp_path / "g.csv", schema)
+    assert given.schema.names == ("age",)
+    assert given["age"].values.dtype == float
+    (tmp_path / "g.csv").write_text("agee\n7\n", "utf-8")
+    with pytest.raises(SchemaError, match="Did you mean 'age'"):
+        read_given(tmp_path / "g.csv", schema)

@@ -1,0 +1,112 @@
+"""Release folders: all or nothing, privacy by name, from files and from frames."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tabsynth.core.errors import SourceError, UsageError
+from tabsynth.evaluation.verdict import Verdict
+from tabsynth.pipeline import face, release, summary
+from tabsynth.pipeline.evaluate import Evaluation
+from tabsynth.pipeline.release import Request, staging
+
+
+@pytest.fixture(scope="module")
+def released(visits: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> release.Released:
+    return face.release(visits, tmp_path_factory.mktemp("r") / "out", no_dp=True, unit="patient", model="independent",
+                        seed=1, policy="internal-test", name="visits")
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_release_from_a_frame(released: release.Released) -> None:
+    files = set(tree(released.folder))
+    assert {"share/synthetic.csv", "share/synthetic.parquet", "share/report.html", "share/report.json",
+            "share/manifest.json", "internal/report.json", "internal/model.tabsynth", "internal/split.json"} <= files
+    assert not [f for f in files if "staging" in f]
+    assert json.loads((released.folder / "share" / "report.json").read_text("utf-8"))["dataset"]["name"] == "visits"
+
+
+@pytest.mark.parametrize("step", ["fit", "evaluate", "write_tables", "write_report"])
+def test_an_error_in_the_middle_leaves_an_earlier_release_as_it_was(
+        released: release.Released, visits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    before = tree(released.folder)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(release, step, fail)
+    with pytest.raises(RuntimeError, match="power cut"):
+        face.release(visits, released.folder, no_dp=True, unit="patient", model="independent", seed=2, force=True,
+                     policy="internal-test")
+    assert tree(released.folder) == before
+    assert sorted(p.name for p in released.folder.iterdir()) == ["internal", "share"]
+
+
+def test_an_earlier_release_stays_without_force(released: release.Released, visits: pd.DataFrame) -> None:
+    with pytest.raises(SourceError, match="holds a release already"):
+        face.release(visits, released.folder, no_dp=True, unit="patient")
+
+
+def test_staging_leaves_no_folder_behind(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), staging(tmp_path / "new"):
+        raise RuntimeError
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "ledger").write_text("kept")
+    with staging(tmp_path / "old") as folder:
+        (folder / "x").write_text("x")
+    assert [p.name for p in (tmp_path / "old").iterdir()] == ["ledger"]
+
+
+def test_privacy_is_chosen_by_name(visits: pd.DataFrame, tmp_path: Path) -> None:
+    for wrong in ({}, {"epsilon": 1, "no_dp": True}):
+        with pytest.raises(UsageError, match="epsilon=E"):
+            face.release(visits, tmp_path / "x", **wrong)
+    with pytest.raises(UsageError, match="needs schema="):
+        face.release(visits, tmp_path / "x", epsilon=1)
+    with pytest.raises(UsageError, match="at least one row"):
+        release.refuse_existing_release(Request("x.csv", tmp_path / "x", None, rows=0))
+    assert not (tmp_path / "x").exists()
+
+
+def test_split_and_evaluate_take_frames(visits: pd.DataFrame) -> None:
+    train, holdout = face.split(visits, unit="patient", seed=1)
+    assert not set(train.patient) & set(holdout.patient)
+    pd.testing.assert_series_equal(train.dtypes, visits.dtypes)
+    assert list(face.split(visits, unit="patient", seed=1)[1].index) == list(holdout.index)
+    result = face.evaluate(train.sample(100, random_state=1), train, holdout, unit="patient", policy="internal-test")
+    shown = pd.DataFrame(result.rows()).set_index("id")
+    assert {"kway.2", "P0a", "validity"} <= set(shown.index)
+    assert shown.loc["P0a", "value"] > 0.1, "copies of training rows are found"
+    assert isinstance(result, Evaluation)
+
+
+def test_evaluate_refuses_other_columns(visits: pd.DataFrame) -> None:
+    with pytest.raises(Exception, match="ward"):
+        face.evaluate(visits.drop(columns="ward"), visits, visits)
+
+
+def test_the_summary_fits_a_terminal_and_says_where_to_look(released: release.Released) -> None:
+    lines = list(summary.summary(released))
+    assert max(map(len, lines)) <= 80
+    text = " ".join(" ".join(lines).split())
+    assert "no formal guarantee was used" in text
+    assert "share/report.html" in text
+    assert "Agreement of column pairs" in text
+
+
+def test_the_summary_of_a_refusal_points_to_the_reasons(released: release.Released) -> None:
+    verdict = released.evaluation.verdict
+    refused = Verdict(**{**{f: getattr(verdict, f) for f in verdict.__dataclass_fields__}, "refused": True})
+    evaluation = Evaluation(released.evaluation.findings, refused, released.evaluation.policy)
+    assert evaluation.outcome == "REFUSED"
+    done = release.Released(released.folder, "REFUSED", evaluation, released.fitted, 10, released.context)
+    assert "nothing was put into share/" in " ".join(" ".join(summary.summary(done)).split())
