@@ -76,11 +76,15 @@ def kind_of(column: Column, cells: Cells) -> Kind:
 
 
 def fitted(column: Column, natural_column: Column, cells: Cells, dialect: Dialect | None) -> tuple[Column, Cells]:
-    """Typed cells as the schema's column wants them; the column takes over zone and storage."""
+    """Typed cells as the schema's column wants them; the column takes over the zone.
+
+    How the cells were stored is theirs alone: the column stays what was declared, so that a fit that goes by public
+    facts cannot learn it.
+    """
     if natural_column.kind == "datetime":
         column = replace(column, timezone=natural_column.timezone if column.kind == "datetime" else None)
     out = mark_missing(recast(cells, natural_column, column, dialect), column)
-    return replace(column, logical=cells.logical.to_json()), out
+    return column, out
 
 
 def _guessed(field: pa.Field, array: Any) -> tuple[Column, Cells]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from tabsynth.core.coding import Coding
-from tabsynth.core.errors import ArtifactError
+from tabsynth.core.errors import ArtifactError, TabsynthError
 from tabsynth.core.files import replace_file
 from tabsynth.core.schema import Schema
 from tabsynth.core.schema_file import schema_from_json, schema_to_json
@@ -24,7 +25,11 @@ from tabsynth.core.synthesizer import State
 FORMAT: Final = "tabsynth.model"
 VERSION: Final = 1
 MEMBERS: Final = ("schema.json", "coding.json", "state.json", "arrays.safetensors")
-MAX_MEMBER_BYTES: Final = 4 << 30
+MAX_MIB: Final = {"header.json": 16, "schema.json": 64, "coding.json": 512, "state.json": 512,
+                  "arrays.safetensors": 4096}
+"""What a member may unpack to: a small file can be made to fill any memory."""
+FIELDS: Final = {"version": int, "model": str, "privacy": dict, "info": dict, "sha256": dict}
+"""What every header holds."""
 PERSONAL_DATA: Final = "This file was fitted without differential privacy: treat it as personal data."
 
 
@@ -91,10 +96,10 @@ def load(path: Path) -> Artifact:
         header = _header(archive, path)
         parts = {name: _member(archive, name, path) for name in MEMBERS}
     for name, data in parts.items():
-        if hashlib.sha256(data).hexdigest() != header.get("sha256", {}).get(name):
+        if hashlib.sha256(data).hexdigest() != header["sha256"].get(name):
             raise ArtifactError(f"model file {path.name} is corrupt: the checksum of {name} does not match.",
                                 fix="Restore it from a backup or fit again.")
-    try:
+    with fitting(path):
         schema = schema_from_json(json.loads(parts["schema.json"]))
         return Artifact(
             model=header["model"],
@@ -102,9 +107,22 @@ def load(path: Path) -> Artifact:
             state=State(json.loads(parts["state.json"]), safetensors.numpy.load(parts["arrays.safetensors"])),
             privacy=header["privacy"], info=header["info"],
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"model file {path.name} cannot be read: its {type(error).__name__} says that the "
-                            "content does not fit the format.", fix="Fit again with this version.") from error
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while content is put together into one clear sentence.
+
+    A file whose checksums match can still hold anything, and every wrong shape fails in its own way.
+    """
+    try:
+        yield
+    except ArtifactError:
+        raise
+    except Exception as error:
+        reason = error.message if isinstance(error, TabsynthError) else "its content does not fit the format."
+        raise ArtifactError(f"model file {path.name} cannot be read: {reason}",
+                            fix="Fit again with this version.") from error
 
 
 def canonical_json(value: Any) -> bytes:
@@ -124,8 +142,8 @@ def _open(path: Path) -> zipfile.ZipFile:
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     try:
-        if archive.getinfo(name).file_size > MAX_MEMBER_BYTES:
-            raise ArtifactError(f"model file {path.name} is refused: {name} would unpack to over 4 GiB.")
+        if archive.getinfo(name).file_size > MAX_MIB[name] << 20:
+            raise ArtifactError(f"model file {path.name} is refused: {name} would unpack to over {MAX_MIB[name]} MiB.")
         return archive.read(name)
     except (KeyError, zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as error:
         raise ArtifactError(f"model file {path.name} is damaged: {name} is missing or unreadable.",
@@ -140,11 +158,19 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
 def _header(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     try:
         header = json.loads(_member(archive, "header.json", path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"model file {path.name} is damaged: its header is not JSON.") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ArtifactError(f"{path.name} is not a tabsynth model file.")
-    if int(header.get("version", 0)) > VERSION:
-        raise ArtifactError(f"model file {path.name} has format version {header['version']}; this tabsynth reads up "
-                            f"to {VERSION}.", fix="Update tabsynth.")
+    version = header.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise ArtifactError(f"model file {path.name} has format version {version}; this tabsynth reads up to "
+                            f"{VERSION}.", fix="Update tabsynth.")
+    for name, kind in FIELDS.items():
+        if not isinstance(header.get(name), kind):
+            raise ArtifactError(f"model file {path.name} is damaged: its header has no readable {name!r}.",
+                                fix="Restore it from a backup or fit again.")
+    if not isinstance(header["privacy"].get("personal_data"), bool):
+        raise ArtifactError(f"model file {path.name} is damaged: its header does not say whether it is personal data.",
+                            fix="Restore it from a backup or fit again.")
     return header

@@ -7,8 +7,9 @@ column names, counts of rows read from a public structure and file names are all
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class TabsynthError(Exception):
@@ -49,12 +50,28 @@ class ColumnNotFoundError(SchemaError):
 
     def __init__(self, name: str, *, source: str, columns: Iterable[str]) -> None:
         have = list(columns)
+        if any(map(looks_like_cell, have)):
+            super().__init__(f"column {name!r} is not among the {len(have)} columns of {source}.",
+                             fix="Some of their names look like values: is the first line a header?")
+            return
         close = difflib.get_close_matches(name, have, n=1)
         shown = ", ".join(have[:12]) + (f", ... ({len(have)} in all)" if len(have) > 12 else "")
         super().__init__(
             f"column {name!r} is not in {source}; it has: {shown}.",
             fix=f"Did you mean {close[0]!r}?" if close else "Check the spelling or the schema.",
         )
+
+
+def looks_like_cell(name: str) -> bool:
+    """True for names that a file without a header line would have: nothing, numbers, dates, bytes that are no text.
+
+    >>> [looks_like_cell(name) for name in ("age", "2024-03-01", "7", "", "num_7")]
+    [False, True, True, True, False]
+    """
+    return _CELL.fullmatch(name) is not None or not name.isprintable()
+
+
+_CELL: Final = re.compile(r"[\s\d.,:/+%eE-]*")
 
 
 class RuleError(SchemaError):

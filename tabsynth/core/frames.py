@@ -144,6 +144,8 @@ def _series(column: Column, cells: Cells) -> Any:
         return _default(array)
     if text.startswith("category[") and pa.types.is_dictionary(array.type):
         return pd.Series(_categorical(array, text))
+    if text.startswith(("period[", "interval[")) and column.kind in ("id", "text"):
+        return _objects(array, "None")  # made up texts are no periods
     if text.startswith("object["):
         return _objects(array, text[len("object[") : -1])
     if text.startswith("str") and text.endswith("]"):

@@ -18,6 +18,7 @@ Role = Literal["unit", "time", "quasi-identifier", "sensitive", "direct-identifi
 
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 ROLES: Final[tuple[str, ...]] = get_args(Role)
+MOST_ROWS_PER_UNIT: Final = 1_000_000
 NUMERIC: Final = frozenset({"number", "integer", "date", "datetime", "time", "timedelta"})
 """Kinds whose values lie on a line: they are binned; the others are listed, regenerated or dropped."""
 
@@ -114,6 +115,18 @@ class Dialect:
     bom: bool = False
     newline: str = "\n"
 
+    def __post_init__(self) -> None:
+        if not (len(self.delimiter) == 1 and self.delimiter.isascii()) or self.delimiter.isalnum() \
+                or self.delimiter in '"\r\n\0':
+            raise SchemaError(f"a delimiter is one ASCII character such as , ; | or a tab, got {self.delimiter!r}.")
+        if len(self.decimal) != 1 or self.decimal.isalnum() or self.decimal.isspace() or self.decimal in "+-\"'\0":
+            raise SchemaError(f"a decimal mark is . or , and not {self.decimal!r}.")
+        if self.thousands is not None and (len(self.thousands) != 1 or self.thousands.isalnum()
+                                           or self.thousands in f"+-\"\0\r\n{self.decimal}"):
+            raise SchemaError(f"a thousands mark is one character other than the decimal mark, got {self.thousands!r}.")
+        if self.newline not in ("\n", "\r\n", "\r"):
+            raise SchemaError(f"a line ends in \\n, \\r\\n or \\r and not in {self.newline!r}.")
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -140,8 +153,9 @@ class Schema:
         units = [c.name for c in self.columns if c.role == "unit"]
         if len(units) > 1:
             raise SchemaError(f"columns {', '.join(map(repr, units))} all have role 'unit'; one column is the unit.")
-        if self.max_rows_per_unit < 1:
-            raise SchemaError(f"max_rows_per_unit must be at least 1, got {self.max_rows_per_unit}.")
+        if not 1 <= self.max_rows_per_unit <= MOST_ROWS_PER_UNIT:
+            raise SchemaError(f"max_rows_per_unit must be at least 1 and at most {MOST_ROWS_PER_UNIT}, got "
+                              f"{self.max_rows_per_unit}.")
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

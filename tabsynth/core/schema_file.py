@@ -11,7 +11,7 @@ import json
 import re
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -75,8 +75,14 @@ def _set_fields(thing: Any) -> dict[str, Any]:
         default = field.default_factory() if field.default_factory is not MISSING else field.default
         if value != default or type(value) is not type(default):
             nested = hasattr(value, "__dataclass_fields__")
-            out[field.name] = (_set_fields(value) or asdict(value)) if nested else value
+            out[field.name] = (_set_fields(value) or _first_field(value)) if nested else value
     return out
+
+
+def _first_field(thing: Any) -> dict[str, Any]:
+    """One field, so that a part that holds only defaults is not lost."""
+    name = fields(thing)[0].name
+    return {name: getattr(thing, name)}
 
 
 def _parse(text: str, path: Path) -> Any:

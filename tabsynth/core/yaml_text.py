@@ -57,7 +57,7 @@ def load(text: str, source: str) -> Any:
 
 
 def dump(data: Any) -> str:
-    """YAML text with short lists on one line; `load` gives equal values."""
+    """YAML text with one key a line and lists of plain values on one line; `load` gives equal values."""
     import yaml
 
     return yaml.dump(data, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=100,
@@ -128,6 +128,12 @@ def _dumper() -> Any:
     class Dumper(yaml.SafeDumper):
         def ignore_aliases(self, data: Any) -> bool:
             return True
+
+        def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> Any:
+            return super().represent_mapping(tag, mapping, flow_style=False)
+
+        def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+            super().increase_indent(flow, False)
 
     for tag, pattern in (("bool", _BOOL), ("null", _NULL), ("int", _INT), ("float", _FLOAT)):
         Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"(?:{pattern.pattern})$"), None)

@@ -49,13 +49,14 @@ def words(name: str) -> tuple[str, ...]:
 
 
 def id_like(name: str) -> bool:
-    """True if the name ends like an identifier's ("number" and the like do so for counts too, see `countable`).
+    """True if the name ends like an identifier's or is a word for a person alone ("number" and the like end the names
+    of counts too, see `countable`).
 
-    >>> [id_like(n) for n in ("patient_nbr", "encounter_id", "number_diagnoses", "MRN", "num_procedures")]
-    [True, True, False, True, False]
+    >>> [id_like(n) for n in ("patient_nbr", "encounter_id", "number_diagnoses", "MRN", "num_procedures", "patient")]
+    [True, True, False, True, False, True]
     """
     parts = words(name)
-    return bool(parts) and (parts[-1] in ID | COUNT or bool(UNIQUE & set(parts)))
+    return bool(parts) and (parts[-1] in ID | COUNT or bool(UNIQUE & set(parts)) or set(parts) <= PERSON)
 
 
 def countable(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -16,14 +17,18 @@ SENTINELS: Final = (-1, -9, -99, -999, -9999, 99, 999, 9999, 99999)
 
 MAX_LEVELS: Final = 1000
 
+_DIGITS: Final = re.compile(r"([0-9]+)")
+
 
 def values(column: Column, seen: Profile, dialect: Dialect) -> dict[str, Any]:
-    """Bounds and point masses of what is measured, levels of a category, most frequent first; else {}."""
+    """Bounds and point masses of what is measured, levels of a category in natural order; else {}.
+
+    Not by frequency: the order would tell, once the list is copied into a public schema, what is common.
+    """
     if not column.modelled:
         return {}
     if column.kind == "category":
-        levels = seen.texts(without=column.missing)
-        levels.sort(key=lambda t: (-seen.counts[t], t))
+        levels = sorted(seen.texts(without=column.missing), key=_natural)
         return {"levels": levels} if 0 < len(levels) <= MAX_LEVELS else {}
     if column.kind not in NUMERIC:
         return {}
@@ -49,6 +54,12 @@ def sentinels(column: Column, seen: Profile, dialect: Dialect) -> list[int]:
     gap = 0.2 * (high - low)
     often = {float(v) for v, n in zip(found.tolist(), rows.tolist()) if n >= 2}
     return [s for s in SENTINELS if s in often and ((s < 0 <= low) or s > high + gap)]
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """Sorting key under which 9 comes before 10."""
+    return [(0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part)
+            for part in _DIGITS.split(text) if part]
 
 
 def _read(column: Column, seen: Profile, dialect: Dialect) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -24,7 +24,7 @@ from threading import Lock
 from typing import Any, Final, Self
 
 from tabsynth.core.errors import PrivacyError
-from tabsynth.privacy.events import GRID, MAX_SIGMA_STEPS, Event
+from tabsynth.privacy.events import GRID, MAX_SIGMA_STEPS, Event, rational
 
 KEYS_SHARE: Final = Fraction(1, 20)
 """Public share of delta that is set aside for the discovery of open columns."""
@@ -66,7 +66,7 @@ class Cost:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        return cls(Fraction(data["mu_squared"]), Fraction(data["reach"]), Fraction(data["delta_keys"]))
+        return cls(rational(data["mu_squared"]), rational(data["reach"]), rational(data["delta_keys"]))
 
 
 def cost_of(event: Event, max_rows_per_unit: int) -> Cost:

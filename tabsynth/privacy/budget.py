@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite
 from typing import Any, Final, Literal, Self
 
 from tabsynth.core.errors import PrivacyError
 from tabsynth.privacy.accountant import Cost, allowance
+from tabsynth.privacy.events import GRID, rational
 
+ADJACENCY: Final = "add-remove-unit"
 LARGEST_EPSILON: Final = 10
+SENSELESS_EPSILON: Final = 100
+SMALLEST_MU: Final = 1e-4
+"""Below it the noise on every count is over 10,000 people, and soon beyond what the sampler covers."""
 LARGEST_DEFAULT_DELTA: Final = Fraction(1, 10**6)
 
 Number = int | float | str | Fraction
@@ -40,8 +45,11 @@ class Budget:
         if not 0 < self.delta < 1:
             raise PrivacyError(f"delta must lie between 0 and 1, got {float(self.delta):g}.",
                                fix="Leave it out for min(1e-6, 1 / (10 declared units)).")
-        if self.max_rows_per_unit < 1:
-            raise PrivacyError(f"max_rows_per_unit must be at least 1, got {self.max_rows_per_unit}.")
+        if not 1 <= self.max_rows_per_unit <= GRID:
+            raise PrivacyError(f"max_rows_per_unit must be at least 1 and at most {GRID}, got "
+                               f"{self.max_rows_per_unit}.")
+        if self.adjacency != ADJACENCY:
+            raise PrivacyError(f"the only adjacency there is is {ADJACENCY!r}.")
         if not self.unit:
             raise PrivacyError("a privacy guarantee needs a unit: the column that says whose row it is.",
                                fix="Name it, or say 'row' if every row is another person.")
@@ -70,11 +78,19 @@ class Budget:
             raise PrivacyError(
                 f"epsilon {float(exact_epsilon):g} is above {LARGEST_EPSILON} and protects hardly anyone.",
                 fix="Choose a smaller one (1 is a good start), or pass --allow-large-epsilon.")
+        if exact_epsilon > SENSELESS_EPSILON:
+            raise PrivacyError(f"epsilon {float(exact_epsilon):g} is above {SENSELESS_EPSILON}: no privacy is left.",
+                               fix="Choose a smaller one, or do without differential privacy and say so.")
         if declared_units is not None and declared_units < 2:
             raise PrivacyError("one unit alone cannot be hidden: at least two declared units are needed.")
         exact_delta = default_delta(declared_units) if delta is None else _exact(delta, "delta")
         refuse_large_delta(exact_delta, declared_units)
-        return cls(exact_epsilon, exact_delta, unit, max_rows_per_unit)
+        budget = cls(exact_epsilon, exact_delta, unit, max_rows_per_unit)
+        if budget.allowance.mu < SMALLEST_MU:
+            raise PrivacyError(
+                f"epsilon {float(exact_epsilon):g} at delta {float(exact_delta):g} is too small a budget: every count "
+                f"would get noise of more than {1 / SMALLEST_MU:,.0f} people.", fix="Choose a larger epsilon or delta.")
+        return budget
 
     @property
     def allowance(self) -> Cost:
@@ -87,8 +103,8 @@ class Budget:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        return cls(Fraction(data["epsilon"]), Fraction(data["delta"]), data["unit"], data["max_rows_per_unit"],
-                   data["adjacency"])
+        return cls(rational(data["epsilon"]), rational(data["delta"]), str(data["unit"]),
+                   int(data["max_rows_per_unit"]), data["adjacency"])
 
 
 def default_delta(declared_units: int | None) -> Fraction:
@@ -107,9 +123,14 @@ def refuse_large_delta(delta: Fraction, declared_units: int | None) -> None:
 
 
 def _exact(value: Number, name: str) -> Fraction:
-    if isinstance(value, float) and not isfinite(value):
-        raise PrivacyError(f"{name} must be a finite number, got {value}.")
-    try:
-        return Fraction(str(value)) if isinstance(value, float) else Fraction(value)
-    except (ValueError, ZeroDivisionError) as error:
-        raise PrivacyError(f"{name} must be a number such as 1 or 0.5, got {value!r}.") from error
+    if isinstance(value, int | Fraction):
+        return Fraction(value)
+    text = str(value).strip()
+    if _NUMBER.fullmatch(text) is None:
+        raise PrivacyError(f"{name} must be a finite number such as 1 or 0.5, got {text[:40]!r}.")
+    return Fraction(text)
+
+
+_NUMBER: Final = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\d{1,2})?|\d{1,40}/[1-9]\d{0,40}",
+                            re.ASCII)
+"""At most two digits of exponent: the exact power of ten of a long one takes for ever."""

@@ -46,7 +46,8 @@ class Curator:
 
     Args:
         table: real rows. Kept only as public codes and weights.
-        schema: public facts of the table's columns.
+        schema: public facts of the table's columns. How they are stored is taken from here too and never from the
+            rows, where it follows from values: whole numbers are stored as floats once one is missing.
         budget: what may be spent; its unit must be the schema's.
         reservation: the same budget, booked in a ledger and not used yet.
         _noise: for the replay audit only. Anything but `Noise` makes the statement say NOT PRIVATE.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -54,7 +55,21 @@ class Event:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Event:
         return cls(data["mechanism"], tuple(data["columns"]), data["cells"], data["squared_sensitivity"],
-                   data["sigma_steps"], Fraction(data["delta_key"]))
+                   data["sigma_steps"], rational(data["delta_key"]))
+
+
+def rational(text: str) -> Fraction:
+    """The exact number that `str` of a Fraction wrote; 0 or more.
+
+    Raises:
+        ValueError: anything else, such as an exponent, whose powers of ten would take for ever.
+
+    >>> rational("1/1000000")
+    Fraction(1, 1000000)
+    """
+    if not isinstance(text, str) or re.fullmatch(r"\d{1,4000}(/\d{1,4000})?", text, re.ASCII) is None:
+        raise ValueError("an exact number is written like 3 or 1/8")
+    return Fraction(text)
 
 
 def sigma_steps(sigma: float) -> int:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -51,7 +52,7 @@ class Entry:
 
     @classmethod
     def parse(cls, line: bytes) -> Self:
-        """Raises ValueError, KeyError or TypeError when the line is not an intact entry."""
+        """Raises ValueError, KeyError, TypeError or RecursionError when the line is not an intact entry."""
         data = json.loads(line)
         entry = cls(**data)
         if entry.expected_hash() != entry.hash:
@@ -83,8 +84,9 @@ class Totals:
         return epsilon_of(self.cost, self.delta) if self.releases else 0.0
 
     def to_json(self) -> dict[str, Any]:
+        epsilon = self.epsilon
         return {"releases": self.releases, **self.cost.to_json(), "delta": str(self.delta),
-                "epsilon": self.epsilon}
+                "epsilon": epsilon if isfinite(epsilon) else None}
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,8 @@ class Ledger:
                 if entry.index != len(entries) or entry.previous != previous:
                     raise ValueError("chain")
                 book = _step(book, entry)
-            except (ValueError, KeyError, TypeError, AttributeError, PrivacyError) as error:
+            except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
+                    PrivacyError) as error:
                 raise PrivacyError(f"the ledger {self._lines.name} is broken at line {number}.",
                                    fix="Restore it from a backup: a changed ledger proves nothing.") from error
             entries.append(entry)

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from tabsynth.core.errors import PrivacyError, SourceError
 
 LOCK_SECONDS: Final = 10.0
+LONGEST_NAME: Final = 200
 
 
 class Lines(Protocol):
@@ -85,7 +86,10 @@ class FileLines:
                         raise PrivacyError(f"the ledger {self.name} is locked by another process.",
                                            fix="Wait until it has finished.") from error
                     time.sleep(0.02)
-            self._heal()
+            try:
+                self._heal()
+            except OSError as error:
+                raise SourceError(f"the ledger {self.name} cannot be written: {error.strerror}.") from error
             yield
         finally:
             os.close(handle)
@@ -146,8 +150,11 @@ def file_of(folder: Path, population: str) -> Path:
     """
     if not population.strip():
         raise PrivacyError("a ledger needs the name of its population.")
+    if len(population) > LONGEST_NAME or not population.isprintable():
+        raise PrivacyError(f"the name of a population has at most {LONGEST_NAME} characters, all of them printable.",
+                           fix="Choose another name.")
     slug = re.sub(r"[^a-z0-9]+", "-", population.lower()).strip("-")[:60] or "population"
-    digest = hashlib.sha256(population.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    digest = hashlib.sha256(population.encode()).hexdigest()[:8]
     return folder / f"{slug}-{digest}.jsonl"
 
 
@@ -157,7 +164,7 @@ def populations_in(folder: Path) -> tuple[str, ...]:
     for path in sorted(folder.glob("*.jsonl")):
         try:
             names.add(str(json.loads(path.read_bytes().split(b"\n", 1)[0])["body"]["population"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             names.add(path.name)
     return tuple(sorted(names))
 
@@ -166,7 +173,7 @@ def _intact(fragment: bytes) -> bool:
     """True if the text is a whole JSON object: its closing brace is the last byte that is written."""
     try:
         return isinstance(json.loads(fragment), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

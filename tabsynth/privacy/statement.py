@@ -12,13 +12,14 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
+from tabsynth.core.coding import ROWS
 from tabsynth.core.errors import PrivacyError, VerificationError
 from tabsynth.core.schema import Schema
 from tabsynth.privacy.accountant import Cost, cost_of, delta_of, detection_power, epsilon_of, zcdp_epsilon_of
 from tabsynth.privacy.budget import Budget, refuse_large_delta
-from tabsynth.privacy.events import GRID, Event
+from tabsynth.privacy.events import GRID, MAX_SIGMA_STEPS, MIN_SIGMA_STEPS, Event, Mechanism, rational
 from tabsynth.privacy.noise import Noise, NoiseSource
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Statement:
         """
         try:
             _check(self)
-        except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError, PrivacyError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, PrivacyError) as error:
             raise VerificationError("the privacy statement is damaged: a part of it is missing, or is nothing that "
                                     "this program writes.") from error
         if self.stamps:
@@ -197,6 +198,7 @@ def _check(statement: Statement) -> None:
         raise VerificationError("the privacy statement was changed: its hash does not match.")
     budget, total, events = statement.budget, statement.total, statement.events
     k = budget.max_rows_per_unit
+    _check_events(events, {fact["column"] for fact in document["public"]})
     if any(e.squared_sensitivity != (e.cells if e.mechanism == "errors" else 1) for e in events):
         raise VerificationError("the privacy statement lists an event with a wrong sensitivity.")
     spent = sum((cost_of(e, k) for e in events), Cost())
@@ -210,14 +212,35 @@ def _check(statement: Statement) -> None:
         if not _same(document["claim"][name], value):
             raise VerificationError(f"the privacy statement's {name!r} does not follow from its budget.")
     ledger, declared = document["ledger"], document["declared_units"]
-    if not total.within(Cost.from_json(ledger["total_to_date"])):
-        raise VerificationError("the privacy statement's total to date leaves out its own release.")
+    _check_total(ledger["total_to_date"], budget, total)
     refuse_large_delta(budget.delta, declared)
     for name, value in {"protected": protected(budget), "delta_note": delta_note(budget, declared),
                         "not_protected": list(NOT_PROTECTED), "assurance": ASSURANCE,
+                        "noise": {"source": str(document["noise"]["source"]), "grid_steps_per_unit": GRID},
                         "stamps": stamps(document["noise"]["source"], scratch=ledger["scratch"])}.items():
         if document[name] != value:
             raise VerificationError(f"the privacy statement's {name!r} is not what its other parts lead to.")
+
+
+def _check_events(events: Iterable[Event], public: set[str]) -> None:
+    """Events of the three mechanisms, on columns whose public facts are listed, and only on them."""
+    for event in events:
+        discovers, errs = event.mechanism == "discovery", event.mechanism == "errors"
+        if event.mechanism not in get_args(Mechanism) or not set(event.columns) <= public | {ROWS}:
+            raise VerificationError("the privacy statement lists an event of an unknown mechanism or column.")
+        if (event.cells is None) is not discovers or (event.cells or 1) < 1 or (errs and event.columns) \
+                or (event.delta_key > 0) is not discovers \
+                or not MIN_SIGMA_STEPS <= event.sigma_steps <= MAX_SIGMA_STEPS:
+            raise VerificationError("the privacy statement lists an event that no mechanism makes.")
+
+
+def _check_total(to_date: Mapping[str, Any], budget: Budget, own: Cost) -> None:
+    """What the population has spent: at least this release, and the epsilon that follows from it."""
+    cost, delta = Cost.from_json(to_date), rational(to_date["delta"])
+    if not own.within(cost) or delta < budget.delta or not int(to_date["releases"]) >= 1:
+        raise VerificationError("the privacy statement's total to date leaves out its own release.")
+    if not _same(to_date["epsilon"], _finite(epsilon_of(cost, delta))):
+        raise VerificationError("the privacy statement's epsilon to date does not follow from its total.")
 
 
 def _text(document: Mapping[str, Any]) -> Iterable[str]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tabsynth.core import codec
 from tabsynth.core.arrow_read import arrow_type
+from tabsynth.core.coding import Coding, as_stored
 from tabsynth.core.errors import ColumnNotFoundError, SchemaError
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.schema_file import schema_from_json, schema_to_json
@@ -176,3 +177,22 @@ def test_text_files_get_the_usual_types() -> None:
     types = [str(t) for t in table.to_arrow().schema.types]
     assert types == ["double", "string", "date32[day]", "timestamp[us, tz=UTC]"]
     assert table["n"].state.tolist() == [PRESENT, 1]
+
+
+def test_how_cells_are_stored_stays_out_of_a_declared_column() -> None:
+    """A whole number is stored as a float once one is missing: a schema that was declared must not learn it."""
+    declared = Schema((Column("n", "integer", bounds=(0, 9)), Column("c", "category", levels=("a", "b")),
+                       Column("typed", "integer", bounds=(0, 9), logical={"storage": "int16"})))
+    rows = pa.table({"n": pa.array([1, None], pa.float64()), "typed": pa.array([1, 2], pa.uint8()),
+                     "c": pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), pa.array(["a", "held by one"]))})
+    table = Table.from_arrow(rows, declared)
+    assert table.schema == declared
+    assert [table[name].logical.storage for name in table.schema.names] == [
+        "double", "dictionary<values=string, indices=int8, ordered=0>", "uint8"]
+    assert table.to_arrow().schema.field("n").type == pa.float64(), "without a guarantee, types still come back"
+    public = Coding.public(table.schema)
+    assert public.schema["n"].logical is None
+    assert public.schema["typed"].logical == {"storage": "int16"}
+    learned = as_stored(table)
+    assert [c.logical and c.logical["storage"] for c in learned.columns] == [
+        "double", "dictionary<values=string, indices=int8, ordered=0>", "uint8"]

@@ -67,7 +67,8 @@ def test_any_level_survives_the_file(levels: list[str], awkward: str) -> None:
 
 def test_only_set_fields_are_written_in_file_order() -> None:
     text = dump_schema(Schema((Column("b", "integer"), Column("a", "text"))))
-    assert text.splitlines() == ["columns:", "- {name: b, kind: integer}", "- {name: a, kind: text}"]
+    assert text.splitlines() == [
+        "columns:", "  - name: b", "    kind: integer", "  - name: a", "    kind: text"]
 
 
 def test_bare_numbers_become_the_text_that_was_written(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tabsynth.core.errors import ColumnNotFoundError, SourceError, UsageError
-from tabsynth.core.schema import Column, Schema
+from tabsynth.core.errors import ColumnNotFoundError, SchemaError, SourceError, UsageError
+from tabsynth.core.schema import Column, Dialect, Schema
 from tabsynth.core.table import INVALID, PRESENT
 from tabsynth.datasets import formats
 
@@ -38,6 +38,9 @@ FAULTS = [
     ("twice.jsonl", b'{"a": 1, "a": "Zebediah"}\n', "one key twice on line 1"),
     ("undecodable.jsonl", b'{"a": 1}\n\n{"a": "\xff"}\n', "bytes on line 3 that are not utf-8"),
     ("no_keys.jsonl", b"{}\n{}\n", "has no rows with a key"),
+    ("deep.jsonl", b'{"a": 1}\n{"Zebediah": ' + b"[" * 100_000 + b"\n", "too deeply nested JSON on line 2"),
+    ("half_a_key.jsonl", b'{"a": 1}\n{"\\ud800Zebediah": 1}\n', "half of a Unicode surrogate pair in a key on line 2"),
+    ("twice_without_header.csv", b"7,7,Zebediah\n8,9,x\n", "columns 1 and 2. Some names look like values"),
 ]
 
 
@@ -54,6 +57,63 @@ def test_each_fault_is_one_sentence_without_a_cell(tmp_path, name, content, sent
     assert SECRET not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("text", ["string", "large_string", "dictionary"])
+def test_parquet_texts_that_are_not_utf8(tmp_path, text):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kind = pa.large_string() if text == "large_string" else pa.string()
+    bad = pa.array([b"ok", b"Zebediah\xff"], pa.large_binary() if text == "large_string" else pa.binary())
+    column = pa.Array.from_buffers(kind, 2, bad.buffers())
+    if text == "dictionary":
+        column = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), column)
+    path = tmp_path / "bad.parquet"
+    pq.write_table(pa.table({"a": column}), path)
+    with pytest.raises(SourceError, match=r"bytes in column 'a'|cannot be read") as caught:
+        formats.read(path, schema=Schema((Column("a", "category", levels=("ok",)),)))
+    assert SECRET not in str(caught.value)
+
+
+def test_parquet_with_any_byte_changed_is_read_or_refused_in_one_sentence(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"name": [SECRET] * 50, "n": range(50)}), path, compression="none")
+    good = path.read_bytes()
+    for at in range(4, len(good), 7):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 0x55]) + good[at + 1 :])
+        try:
+            formats.read(path, schema=Schema((Column("name", "id"), Column("n", "integer"))))
+        except (SourceError, SchemaError) as error:
+            assert SECRET not in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("content", [b"Zebediah,f,36.6\nAbel,m,37.0\n", b"Zebediah,Smith\nAbel,Jones\n"])
+def test_the_first_patient_of_a_file_without_header_is_not_quoted(tmp_path, content):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content)
+    for schema in (Schema((Column("sex", "category"),)), Schema((Column("f", "category"), Column("age", "integer")))):
+        with pytest.raises(SchemaError) as caught:
+            formats.read(path, schema=schema)
+        assert SECRET not in str(caught.value)
+        assert "header" in str(caught.value)
+
+
+@pytest.mark.parametrize("part", [{"delimiter": ",,"}, {"delimiter": ""}, {"delimiter": '"'}, {"delimiter": "é"},
+                                  {"delimiter": "\n"}, {"decimal": ""}, {"decimal": "ab"}, {"decimal": "5"},
+                                  {"thousands": "."}, {"newline": "x"}])
+def test_a_dialect_that_no_file_is_written_in(part):
+    with pytest.raises(SchemaError):
+        Dialect(**part)
+
+
+@pytest.mark.parametrize("name", ["nope", "base64", "rot13", "idna", "punycode", "unicode_escape", "undefined", "", "a b"])
+def test_an_encoding_that_no_table_is_written_in(tmp_path, name):
+    with pytest.raises(SourceError, match="no text encoding"):
+        formats.scan(_file(tmp_path, b"a\n1\n"), dialect=Dialect(encoding=name))
 
 
 def test_missing_file_names_a_near_one(tmp_path):

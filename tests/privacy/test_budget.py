@@ -29,6 +29,14 @@ def test_default_delta(declared: int | None, delta: Fraction) -> None:
     ({"epsilon": float("nan")}, "finite"),
     ({"epsilon": float("inf")}, "finite"),
     ({"epsilon": "many"}, "'many'"),
+    ({"epsilon": "1e-999999999"}, "a finite number"),
+    ({"epsilon": 1, "delta": "1e-999999999"}, "a finite number"),
+    ({"epsilon": "1_0"}, "a finite number"),
+    ({"epsilon": "1/0"}, "a finite number"),
+    ({"epsilon": "0.00001"}, "too small a budget"),
+    ({"epsilon": 1, "delta": "1e-80"}, "too small a budget"),
+    ({"epsilon": 101, "allow_large_epsilon": True}, "no privacy is left"),
+    ({"epsilon": 1, "max_rows_per_unit": 2**20 + 1}, "max_rows_per_unit"),
     ({"epsilon": 10.5}, "above 10"),
     ({"epsilon": 1, "delta": 0}, "between 0 and 1"),
     ({"epsilon": 1, "delta": 1}, "between 0 and 1"),
@@ -41,6 +49,14 @@ def test_refusals(arguments: dict, message: str) -> None:
     with pytest.raises(PrivacyError, match=message) as caught:
         Budget.of(**{"unit": "patient", **arguments})
     assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize(("part", "value"), [("adjacency", "replace-one"), ("epsilon", "1e9"), ("epsilon", "-1"),
+                                             ("delta", 0.5), ("max_rows_per_unit", 0)])
+def test_a_stored_budget_is_what_this_program_writes(part: str, value: object) -> None:
+    stored = Budget.of(1, unit="row").to_json()
+    with pytest.raises((PrivacyError, ValueError)):
+        Budget.from_json({**stored, part: value})
 
 
 def test_large_epsilon_needs_its_flag() -> None:

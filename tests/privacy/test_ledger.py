@@ -309,7 +309,7 @@ def test_lines_are_on_disk_before_reserve_returns(tmp_path: Path, monkeypatch: p
 # --- names and files -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "Ä ö", "." * 300, "con", "x\x00y", "登録"])
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "Ä ö", "." * 200, "con", "登録"])
 def test_population_names_are_safe_file_names(tmp_path: Path, name: str) -> None:
     ledger = Ledger.open(tmp_path / "ledger", name)
     path = only_file(tmp_path / "ledger")
@@ -317,6 +317,39 @@ def test_population_names_are_safe_file_names(tmp_path: Path, name: str) -> None
     assert len(path.name) < 100
     assert ledger.book().population == name
     assert Ledger.populations(tmp_path / "ledger") == (name,)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201, "x\x00y", "a\nb", "half \ud800"])
+def test_names_that_no_report_could_print_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PrivacyError, match="name of"):
+        Ledger.open(tmp_path / "ledger", name)
+    assert not (tmp_path / "ledger").exists()
+
+
+@pytest.mark.parametrize("tail", [b"[" * 100_000 + b"\n", b"1\n", b"[1]\n", b"NaN\n", b"\n", b"\xff\xfe\n"])
+def test_a_line_of_anything_else_is_one_sentence(tmp_path: Path, tail: bytes) -> None:
+    ledger = Ledger.open(tmp_path, "p")
+    ledger.reserve(ONE, purpose="x")
+    only_file(tmp_path).write_bytes(only_file(tmp_path).read_bytes() + tail)
+    with pytest.raises(PrivacyError, match="broken at line 3"):
+        ledger.verify()
+    with pytest.raises(PrivacyError, match="broken at line 3"):
+        ledger.reserve(ONE, purpose="y")
+
+
+def test_a_deep_fragment_at_the_end_is_set_aside(tmp_path: Path) -> None:
+    ledger = Ledger.open(tmp_path, "p")
+    only_file(tmp_path).write_bytes(only_file(tmp_path).read_bytes() + b"[" * 100_000)
+    ledger.reserve(ONE, purpose="x")
+    assert ledger.totals().releases == 1
+
+
+def test_a_total_without_finite_epsilon_is_said_so(tmp_path: Path) -> None:
+    """Ten releases at epsilon 100 protect nobody; the sum has no finite epsilon, and JSON has no infinity."""
+    ledger = Ledger.open(tmp_path, "p")
+    for _ in range(12):
+        ledger.reserve(Budget.of(100, "1e-6", unit="row", allow_large_epsilon=True), purpose="x")
+    assert ledger.totals().to_json()["epsilon"] is None
 
 
 def test_similar_names_have_their_own_files(tmp_path: Path) -> None:

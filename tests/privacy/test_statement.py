@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from copy import deepcopy
 from fractions import Fraction
 from pathlib import Path
@@ -119,6 +120,44 @@ def test_a_new_hash_does_not_help_a_false_claim(statement: Statement) -> None:
         with pytest.raises(VerificationError, match=message) as caught:
             forge(statement, **parts).recompute()
         assert caught.value.exit_code == 6
+
+
+def test_events_and_totals_are_those_that_this_program_makes(statement: Statement) -> None:
+    document = statement.to_json()
+    first = next(e for e in document["events"] if e["mechanism"] == "counts")
+    rest = [e for e in document["events"] if e is not first]
+    to_date = document["ledger"]["total_to_date"]
+    for parts, message in (
+        *(({"events": [{**first, **change}, *rest]}, message) for change, message in (
+            ({"mechanism": "exact counts"}, "unknown mechanism"), ({"columns": ["nobody's"]}, "unknown mechanism"),
+            ({"cells": None}, "no mechanism"), ({"cells": -4}, "no mechanism"), ({"delta_key": "1/9"}, "no mechanism"),
+            ({"delta_key": "-1"}, "damaged"), ({"sigma_steps": 2**60}, "no mechanism"))),
+        *(({"ledger": {**document["ledger"], "total_to_date": {**to_date, **change}}}, message) for change, message in (
+            ({"epsilon": 0.1}, "epsilon to date"), ({"delta": "0"}, "leaves out"), ({"releases": 0}, "leaves out"),
+            ({"epsilon": 10**400}, "damaged"), ({"delta": "1e9999999999"}, "damaged"))),
+        ({"budget": {**document["budget"], "adjacency": "replace-one"}}, "damaged"),
+        ({"noise": {**document["noise"], "grid_steps_per_unit": 1}}, "'noise'"),
+        ({"public": ["x"]}, "damaged"),
+    ):
+        with pytest.raises(VerificationError, match=message):
+            forge(statement, **parts).recompute()
+
+
+@pytest.mark.parametrize("value", [None, -1, 10**400, "1e400", [], {"a": 1}],
+                         ids=["null", "negative", "huge", "power", "list", "mapping"])
+def test_whatever_stands_in_a_statement_it_is_checked_or_refused(statement: Statement, value: Any) -> None:
+    """With a hash that fits: either a VerificationError, or a statement that can be printed."""
+    whole = statement.to_json()
+    for path in {p[:n] for p in leaves(whole) for n in range(1, len(p) + 1)}:
+        document = deepcopy(whole)
+        place = document
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        with suppress(VerificationError):
+            forged = Statement.from_json({**document, "sha256": _hash(document)})
+            forged.recompute()
+            assert forged.to_text()
 
 
 def test_test_noise_and_scratch_ledgers_are_stamped() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -82,7 +83,7 @@ class LineCodec(Codec):
         """Where one bin ends and the next begins; between atoms where there are no bins."""
         if self._bins:
             return self.lows[self.first[1:-1]]
-        return np.array([_between(a, b) for a, b in zip(self.atoms[:-1], self.atoms[1:])], self.axis.dtype)
+        return cuts_between(self.atoms, self.axis.dtype)
 
     def encode(self, cells: Cells) -> NDArray[np.int32]:
         codes = np.where(cells.state == MISSING, self.missing, self.invalid).astype(np.int32)
@@ -190,6 +191,11 @@ class LineCodec(Codec):
         atoms, lows, highs = (np.array(state[name], axis.dtype) for name in ("atoms", "lows", "highs"))
         return cls(column, axis, None if bounds is None else np.array(bounds, axis.dtype), atoms, lows, highs,
                    np.array(state["first"], np.int64), bool(state["public"]), dict(state["pooled"]))
+
+
+def cuts_between(atoms: Points, dtype: Any) -> Points:
+    """From which point on a value is nearer to the next atom; shape (atoms - 1,)."""
+    return np.array([_between(a, b) for a, b in pairwise(atoms)], dtype)
 
 
 def _between(a: Any, b: Any) -> Any:

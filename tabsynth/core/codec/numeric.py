@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tabsynth.core import notation
 from tabsynth.core.codec.axis import Axis, Points
 from tabsynth.core.codec.base import Stats
-from tabsynth.core.codec.line import LineCodec
+from tabsynth.core.codec.line import LineCodec, cuts_between
 from tabsynth.core.errors import PrivacyError
 from tabsynth.core.schema import Column
 from tabsynth.core.table import CANONICAL, Cells
@@ -208,7 +208,7 @@ def _rest_cells(rest: _Pool, atoms: Points, bounds: Points | None, axis: Axis, m
         clamped = _Pool(*pairs(np.clip(rest.points, low, high), rest.units, rest.weights))
         return atoms, *_equal_mass(clamped, axis, min_units, CELLS_PER_BIN * max_bins)
     if n >= min_units:
-        return np.union1d(atoms, _centre(rest, axis, min_units)).astype(axis.dtype), none, none
+        return _with_centre(atoms, rest, axis, min_units), none, none
     if n and not len(atoms) and bounds is not None:
         return atoms, bounds[:1], bounds[1:]
     return atoms, none, none
@@ -219,6 +219,14 @@ def _kth(pool: _Pool, k: int) -> tuple[Any, Any]:
     _, first = np.unique(pool.units, return_index=True)
     _, last = np.unique(pool.units[::-1], return_index=True)
     return pool.points[np.sort(first)[k - 1]], pool.points[::-1][np.sort(last)[k - 1]]
+
+
+def _with_centre(atoms: Points, rest: _Pool, axis: Axis, min_units: int) -> Points:
+    """The atoms and the centre of the rest, unless fewer than min_units people would be nearest to it."""
+    centre = _centre(rest, axis, min_units)
+    joined = np.union1d(atoms, centre).astype(axis.dtype)
+    nearest = joined[np.searchsorted(cuts_between(joined, axis.dtype), rest.points, side="right")]
+    return joined if rest.only(nearest == centre[0]).n_units() >= min_units else atoms
 
 
 def _centre(pool: _Pool, axis: Axis, min_units: int) -> Points:

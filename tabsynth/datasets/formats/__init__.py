@@ -19,7 +19,7 @@ from typing import IO, Any, Final, cast
 import pyarrow as pa
 
 from tabsynth.core import registry, text
-from tabsynth.core.errors import ColumnNotFoundError, SourceError, UsageError
+from tabsynth.core.errors import ColumnNotFoundError, SchemaError, SourceError, UsageError
 from tabsynth.core.files import replace_file
 from tabsynth.core.schema import Dialect, Schema
 from tabsynth.core.table import Cells, Table
@@ -173,6 +173,9 @@ class _KeptOpen(io.RawIOBase):
 
 def _fitted(schema: Schema, source: Source) -> Schema:
     """The schema, checked against the source's columns; it remembers how the source was written."""
+    if schema.names and not set(schema.names) & set(source.names):
+        raise SchemaError(f"none of the {len(schema.names)} columns of the schema is in {source.label}.",
+                          fix="Is its first line a header, and is it the right schema?")
     for name in schema.names:
         if name not in source.names:
             raise ColumnNotFoundError(name, source=source.label, columns=source.names)

@@ -27,6 +27,10 @@ MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
+NOT_FOR_TABLES: Final = ("idna", "punycode", "unicode-escape", "unicode_escape", "raw-unicode-escape",
+                         "raw_unicode_escape", "undefined")
+"""Encodings of host names and of source code, which Python also calls text encodings."""
+
 POINT: Final = re.compile(r"[+-]?\d+\.\d+(?:[eE][+-]?\d+)?")
 COMMA: Final = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 COMMA_GROUPED: Final = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+,\d+")
@@ -80,9 +84,12 @@ def canonical_encoding(name: str) -> str:
     """
     try:
         found = codecs.lookup(name).name
-    except LookupError:
-        raise SourceError(f"there is no text encoding called {name!r}.",
-                          fix="Common ones are: utf-8, cp1252, latin-1, utf-16-le.") from None
+        "a,1\n".encode(name).decode(name)
+    except (LookupError, ValueError):
+        found = ""
+    if not found or found in NOT_FOR_TABLES:
+        raise SourceError(f"there is no text encoding called {name[:40]!r}.",
+                          fix="Common ones are: utf-8, cp1252, latin-1, utf-16-le.")
     return {"utf-8-sig": "utf-8", "utf-16": "utf-16-le", "iso8859-1": "latin-1"}.get(found, found)
 
 

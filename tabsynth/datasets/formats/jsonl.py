@@ -83,9 +83,13 @@ def _rows(data: Input) -> Iterator[dict[str, Any]]:
                 raise SourceError(f"{data.label} has one key twice on line {number}.") from None
             except ValueError:
                 raise SourceError(f"{data.label} has no valid JSON on line {number}.") from None
+            except RecursionError:
+                raise SourceError(f"{data.label} has too deeply nested JSON on line {number}.") from None
             if not isinstance(row, dict):
                 raise SourceError(f"{data.label} has no JSON object on line {number}.",
                                   fix="Expected one object a line.")
+            if any(map(_has_surrogate, row)):
+                raise SourceError(f"{data.label} has half of a Unicode surrogate pair in a key on line {number}.")
             yield row
 
 
@@ -112,6 +116,10 @@ def _storage(types: set[type]) -> str | None:
 
 class _TwiceError(Exception):
     """One key twice in one object."""
+
+
+def _has_surrogate(key: str) -> bool:
+    return not key.isascii() and any("\ud800" <= char <= "\udfff" for char in key)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -32,8 +32,13 @@ class ParquetFormat:
     def scan(data: Input, *, dialect: Dialect | None = None, names_only: bool = False) -> Source:
         with data.errors(), data.open_raw() as raw:
             file = _file(raw, data.label)
-            schema, rows = file.schema_arrow, file.metadata.num_rows
-        names = check_names(list(schema.names), data.label)
+            try:
+                schema, rows = file.schema_arrow, file.metadata.num_rows
+                found = list(schema.names)
+            except (pa.ArrowException, UnicodeDecodeError):
+                raise SourceError(f"{data.label} is damaged: its column names cannot be read.",
+                                  fix="Copy or export it again.") from None
+        names = check_names(found, data.label)
         for field in schema:
             if pa.types.is_nested(field.type):
                 raise SourceError(f"{data.label} has nested values in column {field.name!r}.",
@@ -69,7 +74,24 @@ def _file(raw: IO[bytes], label: str) -> Any:
 
 def _batches(data: Input) -> Iterator[pa.RecordBatch]:
     with data.errors(), data.open_raw() as raw:
-        yield from _file(raw, data.label).iter_batches(batch_size=BATCH_ROWS)
+        try:
+            for batch in _file(raw, data.label).iter_batches(batch_size=BATCH_ROWS):
+                for name, column in zip(batch.schema.names, batch.columns):
+                    _refuse_damaged(column, name, data.label)
+                yield batch
+        except (pa.ArrowException, OSError) as error:
+            # The library's message may quote cells: nothing of it is passed on.
+            raise SourceError(f"{data.label} is damaged: its rows cannot be read.",
+                              fix="Copy or export it again.") from error
+
+
+def _refuse_damaged(column: pa.Array, name: str, label: str) -> None:
+    """Texts that are not UTF-8 and the like would only show when a cell is looked at."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowException:
+        raise SourceError(f"{label} has bytes in column {name!r} that are not of its type {column.type}.",
+                          fix="Export it again.") from None
 
 
 def _marked(schema: pa.Schema) -> pa.Schema:

@@ -13,7 +13,7 @@ from typing import IO, Any, Final, Protocol, cast
 
 import pyarrow as pa
 
-from tabsynth.core.errors import SourceError, TabsynthError
+from tabsynth.core.errors import SourceError, TabsynthError, looks_like_cell
 from tabsynth.core.schema import Dialect
 from tabsynth.core.table import Table
 
@@ -204,8 +204,14 @@ class _View(io.RawIOBase):
 
 def check_names(names: list[str], label: str) -> tuple[str, ...]:
     """Column names as a tuple, or a SourceError that names every duplicate."""
-    twice = {name: [i + 1 for i, n in enumerate(names) if n == name] for name in names if names.count(name) > 1}
+    places: dict[str, list[int]] = {}
+    for i, name in enumerate(names, start=1):
+        places.setdefault(name, []).append(i)
+    twice = {name: " and ".join(map(str, at)) for name, at in places.items() if len(at) > 1}
+    if any(map(looks_like_cell, names)) and twice:
+        raise SourceError(f"{label} has duplicate column names: columns {'; '.join(twice.values())}.",
+                          fix="Some names look like values: is the first line a header?")
     if twice:
-        found = "; ".join(f"{name!r} is columns {' and '.join(map(str, at))}" for name, at in twice.items())
+        found = "; ".join(f"{name!r} is columns {at}" for name, at in twice.items())
         raise SourceError(f"{label} has duplicate column names: {found}.", fix="Give every column its own name.")
     return tuple(names)
