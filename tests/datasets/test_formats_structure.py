@@ -110,7 +110,8 @@ def test_a_dialect_that_no_file_is_written_in(part):
         Dialect(**part)
 
 
-@pytest.mark.parametrize("name", ["nope", "base64", "rot13", "idna", "punycode", "unicode_escape", "undefined", "", "a b"])
+@pytest.mark.parametrize("name", ["nope", "base64", "rot13", "idna", "punycode", "unicode_escape", "undefined", "",
+                                  "a b"])
 def test_an_encoding_that_no_table_is_written_in(tmp_path, name):
     with pytest.raises(SourceError, match="no text encoding"):
         formats.scan(_file(tmp_path, b"a\n1\n"), dialect=Dialect(encoding=name))
