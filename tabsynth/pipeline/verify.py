@@ -59,8 +59,9 @@ def checked_release(root: Path, manifest: dict[str, Any]) -> dict[str, Any]:
         raise VerificationError("the report and the manifest do not name the same outcome.")
     checked.append("the report is a valid document")
     claims: dict[str, Any] = {"outcome": manifest["outcome"]}
+    claimed = manifest["config"].get("differential_privacy") or report["privacy"]["guarantee"]
     if manifest["statement_sha256"] is None:
-        if manifest["config"].get("differential_privacy") or report["privacy"]["guarantee"]:
+        if claimed:
             raise VerificationError("the release claims differential privacy, but holds no privacy statement.")
         return {"what": "release", "checked": checked, "claims": claims}
     statement = read_listed(root, "statement.json", manifest["statement_sha256"], manifest)
@@ -68,6 +69,8 @@ def checked_release(root: Path, manifest: dict[str, Any]) -> dict[str, Any]:
         raise VerificationError("the report holds another privacy statement than statement.json.")
     claims |= check_statement(Statement.from_json(statement))
     checked.append("epsilon and delta follow from the listed mechanisms")
+    if report["report_class"] != "statement":
+        claims["withdrawn"] = "for the folder as a whole: its report was made from real rows"
     if (model := root.parent / "internal" / "model.tabsynth").is_file():
         refuse_other_model(model, manifest, statement)
         checked.append("the model file carries the same statement")

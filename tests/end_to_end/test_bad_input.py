@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Command
+from tests.end_to_end.conftest import SECRET, Command
 
 
 def test_missing_file(tabsynth: Command) -> None:
@@ -143,3 +144,70 @@ def test_interrupt_leaves_no_file_and_keeps_the_reservation(patients: Path, sche
     shown = subprocess.run([sys.executable, "-m", "tabsynth", "ledger", "show", "test-ward", "--ledger", str(ledger),
                             "--json"], cwd=tmp_path, env=environment, text=True, capture_output=True, check=True)
     assert float(json.loads(shown.stdout)["populations"][0]["epsilon"]) > 0.9
+
+
+# --- the same under epsilon: refused before anything is booked ------------------------------------------------------
+
+
+BROKEN = {
+    "ragged.csv": b"patient,sex\nP1,f\nZwyxqv,m,3\n",
+    "quote.csv": b'patient,sex\nP1,f\n"Zwyxqv,m\n',
+    "undecodable.csv": b"\xef\xbb\xbfpatient,sex\nP1,f\nZwyxqv\xff,m\n",
+    "cut.csv.gz": b"\x1f\x8b\x08Zwyxqv",
+    "bad.jsonl": b'{"patient": "P1", "sex": "f"}\n{"patient": Zwyxqv}\n',
+    "deep.jsonl": b'{"patient": "P1", "sex": "f"}\n{"Zwyxqv": ' + b"[" * 100_000 + b"\n",
+    "bad.parquet": b"PAR1Zwyxqv" * 20,
+    "no header.csv": b"Zwyxqv,f\nAbel,m\n",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_file_under_epsilon(tabsynth: Command, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(BROKEN[name])
+    (tmp_path / "s.yaml").write_text("columns:\n  - {name: patient, kind: id, role: unit}\n"
+                                     "  - {name: sex, kind: category, levels: [f, m], source: form}\n", "utf-8")
+    (tmp_path / "m.tabsynth").write_text("mine")
+    tabsynth("fit", name, "--schema", "s.yaml", "--epsilon", "1", "--force", "-o", "m.tabsynth").refused(
+        2 if name == "no header.csv" else 3, name)
+    assert (tmp_path / "m.tabsynth").read_text() == "mine"
+    assert not (tmp_path / "tabsynth-ledger").exists(), "a refused fit books nothing"
+
+
+@pytest.mark.parametrize("where", ["file", "under a file"])
+def test_ledger_that_is_a_file(tabsynth: Command, patients: Path, schema: Path, tmp_path: Path, where: str) -> None:
+    (tmp_path / "book").write_text("mine")
+    folder = "book" if where == "file" else "book/ledger"
+    tabsynth("fit", patients, "--schema", schema, "--epsilon", "1", "--ledger", folder, "-o", "m.tabsynth").refused(
+        5, "book")
+    assert (tmp_path / "book").read_text() == "mine"
+    assert not (tmp_path / "m.tabsynth").exists()
+
+
+def test_another_unit_of_the_same_people(tabsynth: Command, patients: Path, schema: Path) -> None:
+    fit = ["fit", patients, "--schema", schema, "--epsilon", "1", "--force", "-o", "m.tabsynth"]
+    assert tabsynth(*fit).code == 0
+    tabsynth(*fit, "--unit", "row").refused(5, "'patient'", "'row'")
+
+
+def test_nothing_of_the_rows_is_in_what_a_private_release_leaves(tabsynth: Command, patients: Path, schema: Path,
+                                                                 tmp_path: Path) -> None:
+    """Canaries: a name, a level, an extreme, a count, an id. Scanned for in all that may leave, and in the ledger."""
+    ward, weight, person = "Zwyxqvward", "98765.4", "P7777"
+    text = patients.read_text("utf-8") + "".join(
+        f"{person},{SECRET},f,31,{weight},{ward},2024-03-01,2024-03-0{day}\n" for day in range(2, 8))
+    patients.write_text(text, "utf-8")
+    rows, people = str(len(text.splitlines()) - 1), "121"
+    run = tabsynth("release", patients, "--schema", schema, "--epsilon", "1", "--policy", "internal-test", "-o", "out")
+    assert run.code == 0, run.err
+    fit = tabsynth("fit", patients, "--schema", schema, "--epsilon", "1", "-o", "m.tabsynth")
+    found = {"stdout": run.out, "stderr": run.err, "fit": fit.out + fit.err}
+    with zipfile.ZipFile(tmp_path / "m.tabsynth") as archive:
+        found |= {name: archive.read(name).decode("latin-1") for name in archive.namelist()}
+    for path in [*(tmp_path / "out" / "share").iterdir(), *(tmp_path / "tabsynth-ledger").iterdir()]:
+        found[path.name] = path.read_bytes().decode("latin-1")
+    for name, content in found.items():
+        for canary in (SECRET, ward, weight, person):
+            assert canary not in content, (name, canary)
+        if name not in ("synthetic.csv", "synthetic.parquet", "arrays.safetensors"):
+            assert not re.search(rf"(?<![\w.]){rows} (rows|visits|records)", content), name
+            assert not re.search(rf"(?<![\w.]){people} (units|people|patients|persons)", content), name

@@ -12,6 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def schema(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def fixed_split(monkeypatch: pytest.MonkeyPatch) -> None:
     """One split key for both worlds, under which the person V is in the training table."""
-    monkeypatch.setattr(split.secrets, "token_bytes", lambda n: bytes(n))
+    monkeypatch.setattr(split, "secrets", SimpleNamespace(token_bytes=bytes))
 
 
 def write_csv(path: Path, rows: list[str]) -> None:
@@ -113,7 +114,7 @@ def test_a_fit_tells_nothing_but_noisy_answers(tmp_path: Path, schema: Path, mon
         folder.mkdir()
         mine = VICTIMS[kind] if name == "with" else []
         write_csv(folder / "rows.csv", [*mine, *rows] if first else [*rows, *mine])
-        noise = noise or Replayer(recorder.asked)
+        noise = noise or Replayer(recorder.asked, name=recorder.name)
         results.append(world(monkeypatch, noise, lambda folder=folder: fitted(folder, folder / "rows.csv", schema)))
     assert results[0] == results[1]
     assert CANARY.encode() not in b"".join(results[0][0].values())
@@ -149,7 +150,7 @@ def test_types_of_a_parquet_file_stay_behind_the_curator(tmp_path: Path, schema:
         folder = tmp_path / name
         folder.mkdir()
         pq.write_table(rows, folder / "rows.parquet")
-        noise = recorder if name == "with" else Replayer(recorder.asked)
+        noise = recorder if name == "with" else Replayer(recorder.asked, name=recorder.name)
         results.append(world(monkeypatch, noise,
                              lambda folder=folder: fitted(folder, folder / "rows.parquet", schema)))
     assert results[0] == results[1]
@@ -189,8 +190,9 @@ def test_what_is_shared_follows_from_noisy_answers_and_the_verdict(
         folder = tmp_path / name
         folder.mkdir()
         write_csv(folder / "rows.csv", [*rows, *(VICTIMS[kind] if name == "with" else [])])
-        noise = recorder if name == "with" else Replayer(recorder.asked)
+        noise = recorder if name == "with" else Replayer(recorder.asked, name=recorder.name)
         results.append(world(monkeypatch, noise, lambda folder=folder: share(folder, folder / "rows.csv", schema)))
+    assert noise.spent > 0, "the person V was not in the training table"
     (one, calls), (two, calls_too) = results
     assert one.keys() == two.keys() == {"synthetic.csv", "synthetic.parquet", "statement.json", "report.json",
                                         "manifest.json"}
