@@ -57,11 +57,13 @@ class Marginal(PrivateSynthesizer):
         one_ways_: noisy counts of every column.
         fitted_: noisy counts of coarse columns and chosen pairs, the tree and its probabilities; None if no column
             has two credible levels.
+        total_: noisy number of units, at least 1.
     """
 
     name: ClassVar[str] = "marginal"
     one_ways_: OneWays
     fitted_: Fitted | None
+    total_: float
 
     def __init__(self, *, max_cells: int = 100_000, rounds: int | None = None) -> None:
         if max_cells < 1:
@@ -138,6 +140,7 @@ class Marginal(PrivateSynthesizer):
 
     def _set(self, coding: Coding, one_ways: OneWays, view: View, fitted: Fitted | None) -> None:
         self.coding_, self.one_ways_, self._view, self.fitted_ = coding, one_ways, view, fitted
+        self.total_ = one_way.total(one.coarse for one in one_ways.values()) if one_ways else 1.0
 
 
 def _one_way(codec: Codec, fine: NDArray[np.float64], blocks: NDArray[np.int64],

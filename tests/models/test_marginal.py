@@ -304,3 +304,9 @@ def test_with_the_real_curator_the_budget_is_spent_and_rows_per_unit_are_learned
     assert (drawn["ward"] // 4 == drawn["sex"]).mean() > 0.9
     atoms = np.bincount(drawn[ROWS], minlength=3)[:3] / 3_000
     assert np.abs(atoms - 1 / 3).max() < 0.1
+
+
+def test_the_noisy_number_of_people_is_kept(model, crowd):
+    assert abs(model.total_ - 1) > 1
+    again = Marginal.from_state(model.state(), model.coding_)
+    assert again.total_ == model.total_
