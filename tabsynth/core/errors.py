@@ -118,10 +118,3 @@ class VerificationError(TabsynthError):
 
     code = "verification"
     exit_code = 6
-
-
-class Interrupted(TabsynthError):
-    """The person pressed Ctrl-C; what was booked stays booked, no half-written file stays."""
-
-    code = "interrupted"
-    exit_code = 130

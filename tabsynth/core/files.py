@@ -27,15 +27,20 @@ def check_writable(path: Path) -> None:
         raise SourceError(f"{path} cannot be written: no permission to write in {parent}.")
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make `folder` (not its parents) unless it is there, and raise now if nothing can be written in it."""
+def check_folder(folder: Path) -> None:
+    """Raise now if `folder` could not be made, or nothing could be written in it, later."""
     if folder.exists() and not folder.is_dir():
         raise SourceError(f"{folder} is a file, not a folder.", fix="Choose another name.")
+    check_writable(folder / "probe" if folder.is_dir() else folder)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make `folder` (not its parents) unless it is there, and raise now if nothing can be written in it."""
+    check_folder(folder)
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise SourceError(f"folder {folder} cannot be made: {error.strerror}.", fix="Make its parent first.") from error
-    check_writable(folder / "probe")
 
 
 @contextmanager

@@ -57,14 +57,11 @@ class Marginal(PrivateSynthesizer):
         one_ways_: noisy counts of every column.
         fitted_: noisy counts of coarse columns and chosen pairs, the tree and its probabilities; None if no column
             has two credible levels.
-        total_: noisy number of units, at least 1.
     """
 
     name: ClassVar[str] = "marginal"
     one_ways_: OneWays
     fitted_: Fitted | None
-    total_: float
-
     def __init__(self, *, max_cells: int = 100_000, rounds: int | None = None) -> None:
         if max_cells < 1:
             raise UsageError(f"the 'max_cells' parameter of Marginal must be at least 1, got {max_cells}.")

@@ -15,9 +15,10 @@ from typing import Any, Final
 
 from tabsynth.core.artifact import canonical_json
 from tabsynth.core.errors import SourceError, UsageError
-from tabsynth.core.files import prepare_folder
+from tabsynth.core.files import check_folder, prepare_folder
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.table import Table
+from tabsynth.evaluation.verdict import load_policy
 from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
 from tabsynth.pipeline.fit import Fitted, Privacy, fit
 from tabsynth.pipeline.inputs import DEMO, Input, Reading, read_input
@@ -88,7 +89,7 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     Raises:
         Every error of the steps; SourceError if a release is there already and `force` is not set.
     """
-    refuse_existing_release(request)
+    refuse_early(request)
     progress("read", 0, 1)
     source = request.source or read_input(request.table, request.reading, public_only=request.privacy is not None)
     progress("read", 1, 1)
@@ -221,8 +222,10 @@ def source_path(table: str) -> str:
     return "" if table == "-" or table.startswith(DEMO) else table
 
 
-def refuse_existing_release(request: Request) -> None:
-    """Refuse early what could only fail late."""
+def refuse_early(request: Request) -> None:
+    """Refuse, before a row is read or a budget booked, what would otherwise fail after the fit."""
+    load_policy(request.policy)
+    check_folder(request.output)
     if request.rows is not None and request.rows < 1:
         raise UsageError(f"a release needs at least one row, got {request.rows}.")
     if not request.force and any((request.output / part).exists() for part in PARTS):

@@ -9,18 +9,18 @@ import numpy as np
 from tabsynth.core.coding import ROWS
 from tabsynth.core.table import Table
 from tabsynth.pipeline.fit import Fitted
+from tabsynth.privacy.synthesizer import PrivateSynthesizer
 
 PILOT: Final = 20_000
-FALLBACK: Final = 10_000
 
 
 def default_rows(fitted: Fitted, train: Table) -> int:
     """Without DP: as many as the training table. With DP: declared units (or the model's noisy total) times the
     model's own mean number of rows per unit; `train` is not looked at."""
-    if fitted.personal_data:
+    if not isinstance(fitted.generator, PrivateSynthesizer):
         return len(train)
     population = fitted.generator.coding_.schema.population
-    units = population.declared_units if population and population.declared_units else _noisy_units(fitted)
+    units = population.declared_units if population and population.declared_units else fitted.generator.total_
     return max(1, round(units * mean_rows(fitted)))
 
 
@@ -32,7 +32,3 @@ def mean_rows(fitted: Fitted) -> float:
     codes = fitted.generator.draw(PILOT, rng=np.random.default_rng(0))[ROWS]
     cells = coding.codecs[ROWS].decode(codes, np.random.default_rng(0))
     return float(np.maximum(cells.values[cells.present], 1).mean()) if cells.present.any() else 1.0
-
-
-def _noisy_units(fitted: Fitted) -> int:
-    return round(max(1.0, float(getattr(fitted.generator, "total_", FALLBACK))))

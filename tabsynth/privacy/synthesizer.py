@@ -13,11 +13,17 @@ from tabsynth.privacy.curator import Curator
 
 
 class PrivateSynthesizer(Generative):
-    """A model whose every use of private rows is a noisy answer that the curator has booked."""
+    """A model whose every use of private rows is a noisy answer that the curator has booked.
+
+    Attributes:
+        total_: noisy number of units, at least 1; how many there really are is not known to a model.
+    """
+
+    total_: float
 
     @abstractmethod
     def fit(self, curator: Curator, *, rng: np.random.Generator, progress: Progress = silent) -> Self:
-        """Learn from the curator's answers; sets `coding_` to the curator's and keeps no reference to it.
+        """Learn from the curator's answers; sets `total_` and the curator's `coding_`; keeps no reference to it.
 
         Args:
             curator: answers questions until its budget is spent.

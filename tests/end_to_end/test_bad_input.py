@@ -58,6 +58,19 @@ def test_output_that_cannot_be_written(tabsynth: Command, patients: Path) -> Non
     tabsynth("fit", patients, "-o", "no/such/folder/m.tabsynth").refused(3, "does not exist")
 
 
+@pytest.mark.parametrize(("options", "code", "word"), [
+    (["-o", "no/such/folder"], 3, "does not exist"),
+    (["-o", "patients.csv"], 3, "not a folder"),
+    (["-o", "out", "--policy", "lenient"], 2, "lenient"),
+])
+def test_release_that_could_only_fail_late_books_nothing(tabsynth: Command, patients: Path, schema: Path,
+                                                         tmp_path: Path, options: list[str], code: int,
+                                                         word: str) -> None:
+    tabsynth("release", patients, "--schema", schema, "--epsilon", "1", *options).refused(code, word)
+    assert not (tmp_path / "tabsynth-ledger").exists()
+    assert not (tmp_path / "out").exists()
+
+
 def test_existing_output_stays_without_force(tabsynth: Command, patients: Path, tmp_path: Path) -> None:
     (tmp_path / "m.tabsynth").write_text("mine")
     tabsynth("fit", patients, "-o", "m.tabsynth").refused(3, "exists already", "--force")

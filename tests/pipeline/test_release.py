@@ -73,7 +73,7 @@ def test_privacy_is_chosen_by_name(visits: pd.DataFrame, tmp_path: Path) -> None
     with pytest.raises(UsageError, match="needs schema="):
         face.release(visits, tmp_path / "x", epsilon=1)
     with pytest.raises(UsageError, match="at least one row"):
-        release.refuse_existing_release(Request("x.csv", tmp_path / "x", None, rows=0))
+        release.refuse_early(Request("x.csv", tmp_path / "x", None, rows=0))
     assert not (tmp_path / "x").exists()
 
 

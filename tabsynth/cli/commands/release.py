@@ -82,7 +82,7 @@ def command(
     from tabsynth.pipeline.inputs import Reading
     from tabsynth.pipeline.limits import require_limits
     from tabsynth.pipeline.rehearsal import rehearse
-    from tabsynth.pipeline.release import Request, refuse_existing_release, release
+    from tabsynth.pipeline.release import Request, refuse_early, release
     from tabsynth.pipeline.settings import parse_limits, parse_settings
 
     if (epsilon is None) != no_dp:
@@ -97,7 +97,7 @@ def command(
         settings=parse_settings(setting or []), rows=n, seed=seed, policy=policy, holdout=holdout,
         disclose_evaluation=disclose_evaluation, command=shown_command(sys.argv), force=force)
     if dry_run:
-        refuse_existing_release(request)
+        refuse_early(request)
         load_policy(policy)
         tell_rehearsal(console, rehearse(table, request.reading, model=model, settings=request.settings,
                                          privacy=request.privacy, files=[f"{output}/share/", f"{output}/internal/"]))
