@@ -180,11 +180,11 @@ def _dates_rows(column: Column) -> bool:
 def _note(one: Draft, seen: Profile, context: Context) -> Note:
     column = one.column
     codes = observed.sentinels(column, seen, context.dialect)
-    reason = one.reason
-    if codes:
-        reason += f"; {', '.join(map(str, codes))} may stand for 'not given': add it to missing if so"
-    return Note(column.name, column.kind, column.role, reason, one.confidence, _consequence(column),
-                observed.values(column, seen, context.dialect))
+    reason, values = one.reason, observed.values(column, seen, context.dialect)
+    if codes:  # which ones is a value of the table, and the reason goes into a file that may be shared
+        reason += "; a code such as -1 or 999 may stand for 'not given' (the proposals name it): add it if so"
+        values = {**values, "perhaps_missing": codes}
+    return Note(column.name, column.kind, column.role, reason, one.confidence, _consequence(column), values)
 
 
 def _consequence(column: Column) -> str:

@@ -137,7 +137,7 @@ def stamps(noise_source: str, *, scratch: bool) -> list[str]:
 
 def protected(budget: Budget) -> str:
     """Who is protected, in plain sentences."""
-    who = "one row" if budget.unit == "row" else f"all rows of one value of {budget.unit!r}"
+    who = "one row" if budget.unit == "row" else f"all rows of one person (column {budget.unit!r})"
     rows = "" if budget.unit == "row" else (f" At most {budget.max_rows_per_unit} rows of each are used, chosen by a "
                                             "secret key.")
     return (f"The guarantee hides whether {who} {'was' if budget.unit == 'row' else 'were'} in the table at all, "

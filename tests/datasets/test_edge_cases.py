@@ -73,7 +73,8 @@ def test_every_fault_at_once_is_named(tmp_path):
     assert "several formats" in reasons["visit date"]
     assert "numbers mixed with other texts" in reasons["neg_zero"]
     assert "a unit" in reasons["with_unit"]
-    assert "9999" in reasons["sentinel"]
+    assert "not given" in reasons["sentinel"]
+    assert "9999" not in reasons["sentinel"]
 
 
 def test_a_duplicate_header_is_refused(tmp_path):

@@ -130,7 +130,9 @@ def test_proposals_are_in_the_notation_of_bounds(tmp_path):
 def test_sentinels_are_reported_and_kept(tmp_path):
     column, note = one(tmp_path, "pressure", [*range(80, 80 + N - 4), -999, -999, -1, -1])
     assert column.missing == ("",)
-    assert "-1, -999 may stand for 'not given'" in note.reason
+    assert "may stand for 'not given'" in note.reason
+    assert "-999" not in note.reason
+    assert note.values["perhaps_missing"] == [-1, -999]
     _, note = one(tmp_path, "day", [-1, -1, -30, *range(N - 3)])
     assert "not given" not in note.reason
 
