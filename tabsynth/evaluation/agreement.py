@@ -62,7 +62,7 @@ def compare(pairs: Sequence[tuple[Side, Side]], sizes: Sequence[int], over: Sequ
     values = np.empty((len(pairs), len(over)))
     without = np.empty((len(pairs), len(over), GROUPS))
     for i, subset in enumerate(over):
-        shares = {id(side): _shares(_counts(side, subset, sizes)) for side in sides}
+        shares = {id(side): _shares(counts_of(side, subset, sizes)) for side in sides}
         for p, (a, b) in enumerate(pairs):
             overlap = 1 - 0.5 * np.abs(shares[id(a)] - shares[id(b)]).sum(axis=0)
             values[p, i], without[p, i] = overlap[0], overlap[1:]
@@ -91,7 +91,7 @@ def position(value: Agreement, floor: Agreement, ceiling: Agreement) -> Position
     return Position(normalised, jackknife(normalised, (value.replicates - floor.replicates) / gaps), None)
 
 
-def _counts(side: Side, subset: Subset, sizes: Sequence[int]) -> NDArray[np.float64]:
+def counts_of(side: Side, subset: Subset, sizes: Sequence[int]) -> NDArray[np.float64]:
     """Rows per cell and group, shape (cells, GROUPS)."""
     key = np.zeros(len(side), np.int64)
     for j in subset:

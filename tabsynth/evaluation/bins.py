@@ -1,7 +1,8 @@
-"""A column as a handful of integer bins, learned from the training table alone and applied to every table.
+"""A column as a handful of integer bins, learned from the real rows and applied to every table.
 
 Numbers: a value that holds more than one bin's share is a bin of its own (an atom), the rest is cut at deciles.
-Categories: the ten most frequent, the others together. Missing, unreadable and never-seen cells have bins of their own.
+Categories: the ten most frequent, all others together, those that no real row holds among them. Missing and unreadable
+cells have bins of their own.
 """
 
 from __future__ import annotations
@@ -43,21 +44,24 @@ class LineBins:
 
 @dataclass(frozen=True, eq=False)
 class LevelBins:
-    """Bins of a category: `top` by name, the other known ones together, never-seen ones together."""
+    """Bins of a category: `top` by name, all other ones together.
+
+    A bin for categories that were never seen would tell the table that bins were not learned from from those that they
+    were: any sample of people holds some that no other has.
+    """
 
     column: Column
     top: tuple[str, ...]
-    known: frozenset[str]
 
     @property
     def size(self) -> int:
-        return len(self.top) + 4
+        return len(self.top) + 3
 
     def codes(self, cells: Cells) -> NDArray[np.int32]:
-        """Shape (n,): 0 .. size-1; after `top`: other, missing, unreadable, never seen in training."""
+        """Shape (n,): 0 .. size-1; after `top`: other, missing, unreadable."""
         other = len(self.top)
         index = {level: i for i, level in enumerate(self.top)}
-        of_level = np.array([index.get(x, other if x in self.known else other + 3) for x in levels_of(cells)], np.int64)
+        of_level = np.array([index.get(x, other) for x in levels_of(cells)], np.int64)
         return _with_states(of_level[level_codes(cells)] if len(of_level) else np.zeros(len(cells), np.int64),
                             cells.state, other + 1)
 
@@ -66,12 +70,12 @@ Bins = LineBins | LevelBins
 
 
 def learn_bins(column: Column, cells: Cells, *, bins: int = BINS) -> Bins:
-    """The bins of one column, from training cells only. Empty and constant columns have bins, too."""
+    """The bins of one column, from these cells only. Empty and constant columns have bins, too."""
     if column.kind in NUMERIC:
         return _line(column, np.sort(cells.values[cells.present]), bins)
     levels, counts = level_counts(cells)
     order = sorted(range(len(levels)), key=lambda i: (-counts[i], levels[i]))
-    return LevelBins(column, tuple(levels[i] for i in order[:bins]), frozenset(levels))
+    return LevelBins(column, tuple(levels[i] for i in order[:bins]))
 
 
 def levels_of(cells: Cells) -> tuple[str, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from tabsynth.core.finding import Finding
-from tabsynth.evaluation.verdict import variants_of
+from tabsynth.evaluation.variants import Variant, variants_of
 
 MIN_CELL: Final = 11
 """No number that rests on 1 to 10 people leaves the house (CMS Cell Suppression Policy); none at all may."""
@@ -26,8 +26,9 @@ def report_classes(finding: Finding, *, private: bool) -> tuple[str, ...]:
         finding: what was measured.
         private: the release claims differential privacy; then only what needs no real row leaves the house.
 
-    A recipient sees no finding that rests on 1 to 10 records, none from which such a count follows, and no extreme
-    value. The public sees bands of what a recipient sees.
+    A recipient sees no number that rests on 1 to 10 records, none from which such a count follows, and no extreme
+    value. An attack whose headline comparison is large enough is shown, its small ones are not (`shown_rows`). The
+    public sees bands of what a recipient sees.
 
     >>> report_classes(Finding("kway.2", "", "fidelity", 0.9, "higher is better", n=500), private=True)
     ('internal',)
@@ -42,12 +43,35 @@ def report_classes(finding: Finding, *, private: bool) -> tuple[str, ...]:
 
 
 def counts_behind(finding: Finding) -> Iterable[int]:
-    """Counts of real records that the finding's numbers give away."""
+    """Counts of real records that the finding's headline gives away.
+
+    The headline of an attack is the comparison that details["variant"] names; without a name it may be any of them.
+    """
     yield finding.n
-    for variant in variants_of(finding):
-        yield from (variant.train_hits, variant.control_hits)
+    named, variants = finding.details.get("variant"), variants_of(finding)
+    for variant in [v for v in variants if v.key == named] or variants:
+        yield from _counts(variant)
     for name in COUNTS_OF_REAL_ROWS & set(finding.details):
         yield int(finding.details[name])
+
+
+def shown_rows(finding: Finding) -> tuple[Mapping[str, Any], ...]:
+    """The breakdown without the comparisons that rest on 1 to 10 people who were hit, or who were not.
+
+    Beside one that is left out no supplementary comparison stays: those pool or nest the others, and the missing count
+    would follow by subtraction.
+    """
+    small = {v.key for v in variants_of(finding) if any(map(is_small, _counts(v)))}
+    return tuple(row for row in finding.breakdown
+                 if row.get("key") not in small and not (small and row.get("supplementary")))
+
+
+def _counts(variant: Variant) -> tuple[int, ...]:
+    """People who were hit and who were not, of those used and of the control; none for an area under a curve."""
+    if variant.statistic == "auc":
+        return ()
+    hits, n, control_hits, control_n = variant.counts
+    return hits, n - hits, control_hits, control_n - control_hits
 
 
 def is_small(count: int) -> bool:

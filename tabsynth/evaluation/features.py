@@ -1,16 +1,21 @@
-"""Tables as matrices: for trees, for a linear model, and for distances. Everything learned from training rows."""
+"""Tables as matrices: for trees, for a linear model, and for distances.
+
+What fidelity and utility need is learned from the real rows, training and holdout alike (`learn`). An attack learns
+from what the attacker holds (`of`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse, special
 
 from tabsynth.core.schema import NUMERIC
-from tabsynth.core.table import INVALID, Cells, Table
+from tabsynth.core.table import INVALID, Cells, Table, concat_cells
 from tabsynth.evaluation.bins import Bins, LevelBins, LineBins, learn_bins
 from tabsynth.evaluation.protocol import Samples, Side
 
@@ -31,8 +36,16 @@ class TreeFeatures:
     def learn(cls, samples: Samples, *, without: frozenset[str] = frozenset()) -> TreeFeatures:
         columns = tuple(name for name in samples.columns if name not in without)
         return cls(tuple(None if samples.schema[name].kind in NUMERIC
-                         else learn_bins(samples.schema[name], samples.train[name], bins=TREE_LEVELS)
+                         else learn_bins(samples.schema[name], samples.real(name), bins=TREE_LEVELS)
                          for name in columns), columns)
+
+    @classmethod
+    def of(cls, columns: Sequence[str], tables: Sequence[Table]) -> TreeFeatures:
+        """Categories as they occur in `tables` together."""
+        schema = tables[0].schema
+        return cls(tuple(None if schema[name].kind in NUMERIC
+                         else learn_bins(schema[name], concat_cells([t[name] for t in tables]), bins=TREE_LEVELS)
+                         for name in columns), tuple(columns))
 
     @property
     def categorical(self) -> NDArray[np.bool_]:
@@ -64,23 +77,41 @@ def linear(side: Side, sizes: tuple[int, ...]) -> sparse.csr_matrix[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """Points whose squared distance is a sum over columns: a difference of ranks, or 1 for another category."""
+    """Points whose squared distance is a sum over columns: a difference of ranks, or 1 for another category.
+
+    Args:
+        parts: per column the sorted values that ranks refer to, or the bins of a category.
+        normal: numbers as half the normal quantile of their rank: outliers stay far from each other.
+    """
 
     columns: tuple[str, ...]
     parts: tuple[Bins | NDArray[Any], ...]
+    normal: bool = False
 
     @classmethod
     def learn(cls, samples: Samples) -> Embedding:
         parts: list[Bins | NDArray[Any]] = []
         for name in samples.columns:
-            cells, column = samples.train[name], samples.schema[name]
+            cells, column = samples.real(name), samples.schema[name]
             parts.append(np.sort(cells.values[cells.present]) if column.kind in NUMERIC
                          else learn_bins(column, cells, bins=NEAR_LEVELS))
         return cls(samples.columns, tuple(parts))
 
+    @classmethod
+    def of(cls, columns: Sequence[str], tables: Sequence[Table]) -> Embedding:
+        """Normal scores and categories as they occur in `tables` together."""
+        schema = tables[0].schema
+        parts: list[Bins | NDArray[Any]] = []
+        for name in columns:
+            cells = concat_cells([table[name] for table in tables])
+            parts.append(np.sort(cells.values[cells.present]) if schema[name].kind in NUMERIC
+                         else learn_bins(schema[name], cells, bins=NEAR_LEVELS))
+        return cls(tuple(columns), tuple(parts), normal=True)
+
     def points(self, table: Table) -> NDArray[np.float32]:
         """Shape (n, dimensions), float32."""
-        blocks = [_ranks(table[name], part) if isinstance(part, np.ndarray) else _indicators(table[name], part)
+        line = _normal_scores if self.normal else _ranks
+        blocks = [line(table[name], part) if isinstance(part, np.ndarray) else _indicators(table[name], part)
                   for name, part in zip(self.columns, self.parts)]
         return np.concatenate(blocks, axis=1)
 
@@ -101,17 +132,45 @@ def nearest_two(points: NDArray[np.float32], others: NDArray[np.float32], *,
     return np.where(out < 1e-4, np.float32(0), out)
 
 
+def squared_distances(points: NDArray[np.float32], others: NDArray[np.float32], *,
+                      block: int = 1024) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """All squared distances, `block` points at a time: (which points, shape (block, number of others)).
+
+    Distances below 1e-4 are zero: float32 cannot tell them from equality.
+    """
+    norms = np.square(others).sum(axis=1)
+    for start in range(0, len(points), block):
+        rows = slice(start, min(start + block, len(points)))
+        squared = points[rows] @ others.T
+        squared *= -2
+        squared += norms
+        squared += np.square(points[rows]).sum(axis=1, keepdims=True)
+        squared[squared < 1e-4] = 0
+        yield rows, squared
+
+
 def _numbers(cells: Cells) -> NDArray[np.float64]:
     """Values as float64, NaN where there is none; infinities become the largest float that trees take."""
     return np.where(cells.present, np.clip(cells.values.astype(np.float64), -1e300, 1e300), np.nan)
 
 
 def _ranks(cells: Cells, reference: NDArray[Any]) -> NDArray[np.float32]:
-    """Middle rank among training values in [0, 1], and an indicator of "no value"."""
+    """Middle rank among the reference values in [0, 1], and an indicator of "no value"."""
     low = np.searchsorted(reference, cells.values, "left")
     high = np.searchsorted(reference, cells.values, "right")
     rank = np.where(cells.present, (low + high) / (2 * max(1, len(reference))), 0.5)
     return np.stack([rank, ~cells.present * np.sqrt(0.5)], axis=1).astype(np.float32)
+
+
+def _normal_scores(cells: Cells, reference: NDArray[Any]) -> NDArray[np.float32]:
+    """Half the normal quantile of the middle rank, and an indicator of "no value".
+
+    Halved, two random numbers differ by 0.5 squared: about as much as two random categories.
+    """
+    low = np.searchsorted(reference, cells.values, "left")
+    high = np.searchsorted(reference, cells.values, "right")
+    score = special.ndtri((low + high + 1) / (2 * (len(reference) + 1))) / 2
+    return np.stack([np.where(cells.present, score, 0.0), ~cells.present * np.sqrt(0.5)], axis=1).astype(np.float32)
 
 
 def _indicators(cells: Cells, bins: LineBins | LevelBins) -> NDArray[np.float32]:

@@ -109,6 +109,37 @@ def residual(attack: tuple[float, float], control: tuple[float, float]) -> tuple
     return (a - c) / (1 - c), error
 
 
+def residual_risk(hits_a: int, n_a: int, hits_c: int, n_c: int) -> float:
+    """(a - c) / (1 - c) of two rates: what an attack gains beyond its success on people who were not used.
+
+    Negative where it did better on those, -1 at the least; 0 where it always succeeds on them, as nothing is left to
+    gain.
+    """
+    a, c = hits_a / n_a, hits_c / n_c
+    return max(-1.0, (a - c) / (1 - c)) if c < 1 else 0.0
+
+
+def residual_interval(hits_a: int, n_a: int, hits_c: int, n_c: int, z: float = Z95) -> Interval:
+    """Interval of `residual_risk`, as 1 minus a ratio of failure rates (Donner and Zou 2012, MOVER-R on Wilson limits).
+
+    Its lower limit is above 0 exactly where Newcombe's of a - c is. Cut to [-1, 1].
+
+    >>> [round(x, 4) for x in residual_interval(90, 100, 85, 100)]
+    [-0.3909, 0.6802]
+    """
+    fail, other = 1 - hits_a / n_a, 1 - hits_c / n_c
+    if other == 0.0:
+        return -1.0, 1.0
+    (low, high), (low_c, high_c) = wilson(n_a - hits_a, n_a, z), wilson(n_c - hits_c, n_c, z)
+    product = fail * other
+    below, above = low * (2 * fail - low), high * (2 * fail - high)
+    smallest = below / (product + math.sqrt(product**2 - high_c * (2 * other - high_c) * below)) if below else 0.0
+    scale = low_c * (2 * other - low_c)
+    largest = (product + math.sqrt(product**2 - scale * above)) / scale
+    value = residual_risk(hits_a, n_a, hits_c, n_c)
+    return max(-1.0, min(value, 1 - largest)), max(value, min(1.0, 1 - smallest))
+
+
 def jackknife(value: float, replicates: ArrayLike, *, low: float = -math.inf,
               high: float = math.inf) -> Interval | None:
     """Delete-group jackknife interval, centred on the estimate; None with fewer than two groups.
@@ -142,7 +173,7 @@ def auc(positive: Floats, negative: Floats) -> float:
     >>> auc(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
     0.875
     """
-    return float(_components(positive, negative)[0].mean())
+    return float(components(positive, negative)[0].mean())
 
 
 def delong(positive: Floats, negative: Floats, units_positive: NDArray[np.int64] | None = None,
@@ -153,14 +184,14 @@ def delong(positive: Floats, negative: Floats, units_positive: NDArray[np.int64]
         positive, negative: scores, shape (m,) and (n,), m and n at least 2.
         units_positive, units_negative: whose rows they are; None = every row is another person.
     """
-    up, down = _components(positive, negative)
+    up, down = components(positive, negative)
     value = float(up.mean())
     error = math.sqrt(_clustered(up, units_positive) + _clustered(down, units_negative))
     return value, (max(0.0, value - Z95 * error), min(1.0, value + Z95 * error))
 
 
-def _components(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
-    """Per positive the share of negatives below it, per negative the share of positives above it."""
+def components(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
+    """DeLong's structural components: per positive the share of negatives below it, per negative of positives above."""
     together = stats.rankdata(np.concatenate([positive, negative]))
     m, n = len(positive), len(negative)
     up = (together[:m] - stats.rankdata(positive)) / n

@@ -22,11 +22,16 @@ from tabsynth.core.finding import Finding
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.rng import Streams
 from tabsynth.core.schema import Schema
-from tabsynth.core.table import Cells, Table, empty_cells
+from tabsynth.core.table import Cells, Table, concat_cells, empty_cells
 from tabsynth.evaluation.bins import Bins, learn_bins
 
 MAX_ROWS: Final = 10_000
 """Largest matched size n."""
+MAX_RELEASED: Final = 50_000
+"""Most synthetic rows that an attacker searches; of a longer table a sample."""
+MAX_TARGETS: Final = 5_000
+"""Most people on each side that are attacked one by one: all, up to here, as a secret that four of five controls give
+away needs so many before a residual risk of .09 can be excluded."""
 GROUPS: Final = 20
 """Groups of people that the jackknife leaves out in turn."""
 FEW_ROWS: Final = 20
@@ -36,6 +41,8 @@ LOW_POWER: Final = 200
 
 Draw = Callable[[int, np.random.Generator], Table]
 """draw(n, rng): n further rows of the released model."""
+Refit = Callable[[Table, np.random.Generator], Draw]
+"""refit(table, rng): the released model's recipe fitted to other rows. Never booked, never written, never released."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +71,9 @@ class Samples:
 
     Args:
         columns: the modelled columns that are compared; `left_out` names the others.
-        bins: how a column becomes bins, learned from the training table.
+        bins: how a column becomes bins, learned from the real rows.
         seed: root of every random choice of this evaluation.
+        progress: told by measures that take minutes where they are.
     """
 
     train: Table
@@ -78,6 +86,8 @@ class Samples:
     seed: int
     streams: Streams
     draw: Draw | None = None
+    refit: Refit | None = None
+    progress: Progress = silent
 
     @property
     def schema(self) -> Schema:
@@ -87,6 +97,14 @@ class Samples:
     def sizes(self) -> tuple[int, ...]:
         """Number of bins of each column."""
         return tuple(self.bins[name].size for name in self.columns)
+
+    def real(self, name: str) -> Cells:
+        """A column's cells in training and holdout rows together: what bins, ranks and category lists are learned from.
+
+        Learned from the training rows alone they would know which categories only the holdout has, and tell the two
+        apart where nothing does.
+        """
+        return concat_cells([self.train[name], self.holdout[name]])
 
     @cached_property
     def T(self) -> Side:
@@ -129,6 +147,34 @@ class Samples:
         return tuple(self.side(table, f"draw {i}") for i, table in enumerate(tables))
 
     @cached_property
+    def released(self) -> Side:
+        """The synthetic rows as an attacker holds them: all that are released, at most `MAX_RELEASED`."""
+        return self.side(self.synth, "released", MAX_RELEASED)
+
+    @cached_property
+    def members(self) -> Side:
+        """Targets of an attack who were used: one row each, as many people as `controls`."""
+        return self.one_row_each(self.train, self.n_targets, "members")
+
+    @cached_property
+    def controls(self) -> Side:
+        """Targets of an attack who were not used."""
+        return self.one_row_each(self.holdout, self.n_targets, "controls")
+
+    @cached_property
+    def n_targets(self) -> int:
+        """People attacked on each side."""
+        return min(MAX_TARGETS, *(int(units_of(t).max(initial=-1)) + 1 for t in (self.train, self.holdout)))
+
+    def one_row_each(self, table: Table, n: int, purpose: str) -> Side:
+        """`n` people (or all if fewer) in random order, one row of each. Then trials are independent."""
+        units = units_of(table)
+        order = in_random_order(units, self.streams.stream(0, f"one row each {purpose}"))
+        _, first = np.unique(units[order], return_index=True)
+        part = table.take(order[np.sort(first)[:n]])
+        return self._coded(part, np.arange(len(part)), purpose)
+
+    @cached_property
     def halves(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Rows of the holdout in two halves by person: an attacker's reference R, and non-members N."""
         units = units_of(self.holdout)
@@ -150,14 +196,16 @@ class Samples:
 
 
 def prepare(synth: Table, train: Table, holdout: Table, *, seed: int, draw: Draw | None = None,
-            max_rows: int = MAX_ROWS) -> Samples:
+            refit: Refit | None = None, max_rows: int = MAX_ROWS, progress: Progress = silent) -> Samples:
     """Line up three tables for comparison.
 
     Args:
         synth: the released rows. train: rows the model was fitted to. holdout: rows that nothing of it has seen.
         seed: root of every random choice; recorded in the report.
         draw: further draws of the released model, for the spread between draws.
+        refit: fits the model's recipe to other rows, for the attacks of tier 2.
         max_rows: cap on the matched size.
+        progress: for measures that take minutes, in steps of their own.
 
     Raises:
         ColumnNotFoundError: a modelled column is not in one of the tables.
@@ -173,9 +221,16 @@ def prepare(synth: Table, train: Table, holdout: Table, *, seed: int, draw: Draw
     return Samples(
         train=train, holdout=holdout, synth=synth, columns=columns,
         left_out=tuple(name for name in schema.names if name not in columns),
-        bins={name: learn_bins(schema[name], train[name]) for name in columns},
-        n=min(max_rows, len(train), len(holdout), len(synth)), seed=seed, draw=draw,
+        bins={name: learn_bins(schema[name], concat_cells([train[name], holdout[name]])) for name in columns},
+        n=min(max_rows, len(train), len(holdout), len(synth)), seed=seed, draw=draw, refit=refit, progress=progress,
         streams=Streams.from_rng(np.random.default_rng(seed)))
+
+
+def measures(*, tier: int = 1, sections: Iterable[str] | None = None) -> list[str]:
+    """Names of the measures up to a tier (0 counts, 1 default, 2 audits that refit), of some sections or of all."""
+    wanted = None if sections is None else set(sections)
+    return [name for name, plugin in sorted(registry.plugins("measures").items())
+            if plugin.facts.get("tier", 1) <= tier and (wanted is None or plugin.facts.get("section") in wanted)]
 
 
 def evaluate(samples: Samples, *, only: Iterable[str] | None = None,
@@ -183,19 +238,18 @@ def evaluate(samples: Samples, *, only: Iterable[str] | None = None,
     """Run the measures. One that fails becomes a finding that says so; the others run on.
 
     Args:
-        only: names of measures (``registry.names("measures")``); all when not given.
+        only: names of measures (``registry.names("measures")``); all of tier 0 and 1 when not given.
         progress: stage "evaluate", in measures.
 
     Raises:
         UsageError: a name in `only` is no measure.
     """
-    names = registry.names("measures") if only is None else list(only)
+    names = measures() if only is None else list(only)
     plugins = [registry.find("measures", name) for name in names]
     findings: list[Finding] = []
-    with threadpool_limits(limits=1):  # spinning threads cost more than they give on a busy machine
-        for done, plugin in enumerate(plugins):
-            progress(f"evaluate: {plugin.name}", done, len(plugins))
-            findings.extend(_run(plugin, samples))
+    for done, plugin in enumerate(plugins):
+        progress(f"evaluate: {plugin.name}", done, len(plugins))
+        findings.extend(_run(plugin, samples))
     progress("evaluate", len(plugins), len(plugins))
     return tuple(findings)
 
@@ -248,7 +302,8 @@ def _run(plugin: registry.Plugin, samples: Samples) -> tuple[Finding, ...]:
         return _not_run(plugin, f"fewer than {FEW_ROWS} rows in one of the tables")
     try:
         measure = registry.load("measures", plugin.name)
-        return tuple(measure(samples))
+        with threadpool_limits(limits=1):  # after the import: threads that spin cost more than they give
+            return tuple(measure(samples))
     except TabsynthError as error:
         return _not_run(plugin, str(error))
     except Exception as error:  # a library's message may quote a cell, so only its type is told

@@ -6,7 +6,7 @@ variant that was tried in the run. Too little evidence is a status of its own. T
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.finding import Finding, Judgement
 from tabsynth.evaluation import wording
-from tabsynth.evaluation.intervals import excess_p, holm, newcombe
+from tabsynth.evaluation.intervals import holm, newcombe
+from tabsynth.evaluation.variants import Variant, variants_of
 
 FOLDER: Final = Path(__file__).parent / "policies"
 DEFAULT: Final = "controlled"
@@ -24,11 +25,21 @@ EVIDENCE: Final = 0.025
 """One-sided level of a Holm-adjusted lower limit above zero (a two-sided 95 % interval)."""
 
 Outcome = Literal["finding", "review", "no_finding"]
-Rule = Literal["excess", "amplification", "control"]
+Rule = Literal["excess", "leak", "residual", "auc", "amplification", "control"]
+"""excess: rate minus control rate. leak: the same, and besides any value that one training person alone holds.
+residual: (rate - control) / (1 - control). auc: area under the ROC of members against non-members; the limit is an
+area. amplification: broken rows of S against those of T. control: AUC of T against H.
+"""
+STATISTICS: Final[Mapping[str, str]] = {"excess": "difference", "leak": "difference", "residual": "residual",
+                                        "auc": "auc"}
+"""Rule of a limit -> statistic of the variants that it looks at."""
 
 
 class Limit(BaseModel):
-    """One threshold. `rule` says how the finding is held against it, `source` where the number comes from."""
+    """One threshold. `rule` says how the finding is held against it, `source` where the number comes from.
+
+    `on_leak`: what a single value of a training person that came out again makes of the finding (rule "leak").
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,6 +48,7 @@ class Limit(BaseModel):
     limit: float
     source: str
     mandatory: bool = True
+    on_leak: Literal["finding", "review"] = "finding"
 
 
 class Policy(BaseModel):
@@ -72,30 +84,6 @@ class Verdict:
     utility: str
     because: tuple[str, ...] = ()
     refused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One comparison that a measure tried: hits among people who were used and among people who were not.
-
-    A supplementary variant can prove an excess; that it is too small to exclude one asks for no review.
-    """
-
-    finding_id: str
-    key: str
-    train_hits: int
-    train_n: int
-    control_hits: int
-    control_n: int
-    supplementary: bool = False
-
-    @property
-    def counts(self) -> tuple[int, int, int, int]:
-        return self.train_hits, self.train_n, self.control_hits, self.control_n
-
-    @property
-    def excess(self) -> float:
-        return self.train_hits / self.train_n - self.control_hits / self.control_n
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +141,8 @@ def judge(findings: Iterable[Finding], policy: Policy) -> Verdict:
     measures that were not run included), no finding."""
     made = {f.id: f for f in findings}
     doubt = _control_doubt(made, policy)
-    adjusted = _adjusted(made.values(), policy)
-    judgements = tuple(_judge(made[limit.finding], limit, adjusted, doubt)
+    tried = _tried(made.values(), policy)
+    judgements = tuple(_judge(made[limit.finding], limit, tried, doubt)
                        for limit in policy.limits if limit.finding in made)
     missing = tuple(x.finding for x in policy.limits if x.mandatory and x.finding not in made)
     hard = tuple(j.finding_id for j in judgements if j.verdict == "finding")
@@ -192,7 +180,7 @@ def apply_limits(findings: Iterable[Finding], under: Mapping[str, float],
 # --- one limit -------------------------------------------------------------------------------------------
 
 
-def _judge(finding: Finding, limit: Limit, adjusted: Mapping[Variant, float], doubt: str | None) -> Judgement:
+def _judge(finding: Finding, limit: Limit, tried: Sequence[Tried], doubt: str | None) -> Judgement:
     blank = Judgement(finding.id, "not_run", finding.reason or "", limit.limit, limit.source)
     if finding.state == "not_run" or finding.value is None:
         return blank
@@ -201,33 +189,48 @@ def _judge(finding: Finding, limit: Limit, adjusted: Mapping[Variant, float], do
                        because=doubt or "training and holdout rows can hardly be told apart")
     if limit.rule == "amplification":
         return _judge_amplification(finding, blank)
-    judged = _judge_excess(finding, blank, {v: p for v, p in adjusted.items() if v.finding_id == finding.id})
+    if limit.rule == "leak" and finding.details.get("leaked_values"):
+        return replace(blank, verdict=limit.on_leak,
+                       because="values that one training person alone holds stand in the synthetic table")
+    judged = _judge_excess(finding, blank, limit.rule, [
+        t for t in tried if t.variant.finding_id == finding.id and t.variant.statistic == STATISTICS[limit.rule]])
     if doubt is not None and judged.verdict == "no_finding":
         return replace(judged, verdict="review", because=f"{judged.because}; {doubt}")
     return judged
 
 
-def _judge_excess(finding: Finding, blank: Judgement, variants: Mapping[Variant, float]) -> Judgement:
-    """Correction 2 of the protocol: effect over the limit and a Holm-adjusted lower limit above zero."""
+def _judge_excess(finding: Finding, blank: Judgement, rule: Rule, tried: Sequence[Tried]) -> Judgement:
+    """Correction 2 of the protocol: effect over the limit and a Holm-adjusted lower limit above the null.
+
+    A residual risk is a finding, too, when its adjusted lower limit is above half the limit: a small risk that is
+    certain weighs as much as a large one that is not.
+    """
     limit = blank.limit or 0.0
     if finding.state == "uninformative":
         return replace(blank, verdict="no_finding", because=finding.reason or "")
-    proven = [v for v, p in variants.items() if p < EVIDENCE]
-    over = [v for v in proven if v.excess > limit]
+    proven = [t for t in tried if t.adjusted < EVIDENCE]
+    over = [t for t in proven if t.variant.value > limit or (rule == "residual" and t.lower > limit / 2)]
     if over:
-        worst = max(over, key=lambda v: v.excess)
-        return replace(blank, verdict="finding", because=f"{worst.key}: an excess of {worst.excess:.4f} over the "
-                       f"control, limit {limit:g}, and the evidence holds after Holm's correction")
+        worst = max(over, key=lambda t: t.variant.value)
+        return replace(blank, verdict="finding", because=f"{worst.variant.key}: {_effect(worst.variant)}, limit "
+                       f"{limit:g}, and the evidence holds after Holm's correction")
     if finding.state == "insufficient_power":
         return replace(blank, verdict="insufficient_power", because=finding.reason or "")
     if proven:
-        return replace(blank, verdict="review", because=f"{proven[0].key}: an excess below the limit {limit:g} that "
-                       "chance does not explain")
-    wide = [v for v in variants if not v.supplementary and newcombe(*v.counts)[1] > limit]
+        return replace(blank, verdict="review", because=f"{proven[0].variant.key}: {_effect(proven[0].variant)}, below "
+                       f"the limit {limit:g}, that chance does not explain")
+    wide = [t.variant for t in tried if not t.variant.supplementary and t.variant.interval()[1] > limit]
     if wide:
         return replace(blank, verdict="insufficient_power", because=f"{wide[0].key}: the interval reaches beyond the "
                        f"limit {limit:g}; too few records to tell")
-    return replace(blank, verdict="no_finding", because=f"no excess over the limit {limit:g} in any variant")
+    return replace(blank, verdict="no_finding", because=f"nothing above the limit {limit:g} in any variant")
+
+
+def _effect(variant: Variant) -> str:
+    """The measured effect in words."""
+    words = {"difference": "an excess of {:.4f} over the control", "residual": "a residual risk of {:.4f}",
+             "auc": "an AUC of {:.4f}"}
+    return words[variant.statistic].format(variant.value)
 
 
 def _judge_amplification(finding: Finding, blank: Judgement) -> Judgement:
@@ -248,18 +251,23 @@ def _judge_amplification(finding: Finding, blank: Judgement) -> Judgement:
 # --- evidence over the whole run --------------------------------------------------------------------------
 
 
-def variants_of(finding: Finding) -> list[Variant]:
-    """The comparisons in a finding's breakdown that have a control and at least one trial on each side."""
-    return [Variant(finding.id, str(row["key"]), int(row["train_hits"]), int(row["train_n"]),
-                    int(row["control_hits"]), int(row["control_n"]), bool(row.get("supplementary")))
-            for row in finding.breakdown if row.get("train_n") and row.get("control_n")]
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A variant with its Holm-adjusted p, and its one-sided lower limit at the level that Holm leaves it."""
+
+    variant: Variant
+    adjusted: float
+    lower: float
 
 
-def _adjusted(findings: Iterable[Finding], policy: Policy) -> dict[Variant, float]:
-    """Holm-adjusted p of every variant of every finding that has an excess limit, over the run."""
-    ids = {limit.finding for limit in policy.limits if limit.rule == "excess"}
+def _tried(findings: Iterable[Finding], policy: Policy) -> list[Tried]:
+    """Every variant of every finding that has a limit on its variants, corrected over the run."""
+    ids = {limit.finding for limit in policy.limits if limit.rule in STATISTICS}
     variants = [v for f in findings if f.id in ids for v in variants_of(f)]
-    return dict(zip(variants, holm([excess_p(*v.counts) for v in variants])))
+    p = [v.p for v in variants]
+    rank = {i: r for r, i in enumerate(sorted(range(len(p)), key=lambda i: (p[i], i)))}
+    return [Tried(v, adjusted, v.lower(EVIDENCE / (len(p) - rank[i])))
+            for i, (v, adjusted) in enumerate(zip(variants, holm(p), strict=True))]
 
 
 def _control_doubt(made: Mapping[str, Finding], policy: Policy) -> str | None:

@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tabsynth.core.finding import Finding, Judgement
-from tabsynth.evaluation.disclosure import MIN_CELL, report_classes
+from tabsynth.evaluation.disclosure import MIN_CELL, report_classes, shown_rows
 from tabsynth.reports import wording
 from tabsynth.reports.context import Counts, Decision, ReportContext
 from tabsynth.reports.model import ReportClass
@@ -30,6 +30,8 @@ _EXTREME: Final = re.compile(
     r"|ids?|seeds?)([^a-z]|$)", re.IGNORECASE)
 _SMALL_COUNT: Final = re.compile(r"(?<![\w.,-])([1-9]|10)(?![\w.,%]|\s?%)")
 
+_NOT_RECORDS: Final = frozenset({"variants", "draws"})
+"""Details that count comparisons or draws: never small cells."""
 _DECIMAL: Final = re.compile(r"\d+\.\d+")
 
 Shown = tuple[Finding, str | None]
@@ -58,7 +60,7 @@ def show_judgement(judgement: Judgement, finding: Finding | None, report_class: 
         return judgement
     if report_class == "statement":
         return None
-    if report_class == "public" or finding is None or finding.value is None:
+    if report_class == "public" or finding is None or finding.value is None or _names_hidden(judgement, finding):
         return replace(judgement, because="")
     limit = "" if judgement.limit is None else f"{judgement.limit:g}"
     counts = {m.group() for m in _SMALL_COUNT.finditer(judgement.because)} - {limit}
@@ -68,6 +70,14 @@ def show_judgement(judgement: Judgement, finding: Finding | None, report_class: 
         return match.group() if match.group() == limit else f"{round(float(match.group()), decimals):g}"
 
     return replace(judgement, because="" if counts else _DECIMAL.sub(coarse, judgement.because))
+
+
+def _names_hidden(judgement: Judgement, finding: Finding) -> bool:
+    """True if the reason gives the number of a comparison that the finding, as it is shown, does not hold."""
+    if "variant" not in finding.details or not _DECIMAL.search(judgement.because):
+        return False
+    shown = [finding.details["variant"], *(row.get("key") for row in finding.breakdown)]
+    return not any(judgement.because.startswith(f"{key}: ") for key in shown)
 
 
 def show_context(context: ReportContext, report_class: ReportClass) -> ReportContext:
@@ -109,7 +119,7 @@ def _recipient(finding: Finding) -> Finding:
         interval=None if low_high is None else (float(round(low_high[0], decimals)),
                                                 float(round(low_high[1], decimals))),
         reason=_reason(finding), details=_cells(finding.details, decimals),
-        breakdown=tuple(_cells(row, decimals) for row in finding.breakdown if _large(row)))
+        breakdown=tuple(_cells(row, decimals) for row in shown_rows(finding) if _large(row)))
 
 
 def _public(finding: Finding) -> Shown:
@@ -167,7 +177,8 @@ def _cells(row: Mapping[str, Any], decimals: int) -> dict[str, Any]:
     """
     named = {k: v for k, v in row.items() if not _EXTREME.search(k)
              and (v is None or isinstance(v, (bool, int, float, str)))}
-    small = {k for k, v in named.items() if isinstance(v, int) and not isinstance(v, bool) and 1 <= abs(v) < MIN_CELL}
+    small = {k for k, v in named.items() if isinstance(v, int) and not isinstance(v, bool) and 1 <= abs(v) < MIN_CELL
+             and k not in _NOT_RECORDS}
     return {k: float(round(v, decimals)) if isinstance(v, float) else v for k, v in named.items()
             if k not in small and not (small and isinstance(v, float))}
 

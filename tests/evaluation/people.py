@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tabsynth.core.finding import Finding
 from tabsynth.core.schema import Column, Evaluation, Schema
 from tabsynth.core.table import CANONICAL, Cells, Table
+from tabsynth.evaluation.protocol import Draw, evaluate, prepare
 
 SCHEMA = Schema(
     columns=(
@@ -22,6 +24,12 @@ SCHEMA = Schema(
     ),
     evaluation=Evaluation(target="group"),
 )
+
+
+def run(synth: Table, train: Table, holdout: Table, *names: str, seed: int = 1,
+        draw: Draw | None = None) -> dict[str, Finding]:
+    """The findings of some measures, of all without names, by id."""
+    return {f.id: f for f in evaluate(prepare(synth, train, holdout, seed=seed, draw=draw), only=names or None)}
 
 
 def cells(kind: str, values: Sequence[Any], *, missing: Sequence[bool] | None = None) -> Cells:

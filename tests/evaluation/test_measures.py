@@ -19,17 +19,12 @@ from tabsynth.evaluation.attacks.value_reuse import reused
 from tabsynth.evaluation.features import nearest_two
 from tabsynth.evaluation.fidelity.detection import people_in_both
 from tabsynth.evaluation.identity import held_by_one, row_ids, value_ids
-from tabsynth.evaluation.protocol import Draw, evaluate, prepare
-from tabsynth.evaluation.utility.tstr import tied_to
+from tabsynth.evaluation.tied import tied_to
 from tabsynth.evaluation.verdict import judge, load_policy
 
-from .people import SCHEMA, cells, people, resampled, smoothed, with_units
+from .people import SCHEMA, cells, people, resampled, run, smoothed, with_units
 
 ATTACKS = ["copies", "value_reuse", "validity"]
-
-
-def run(synth: Table, train: Table, holdout: Table, *names: str, draw: Draw | None = None) -> dict[str, Finding]:
-    return {f.id: f for f in evaluate(prepare(synth, train, holdout, seed=1, draw=draw), only=names or None)}
 
 
 def verdicts(found: dict[str, Finding]) -> dict[str, str]:

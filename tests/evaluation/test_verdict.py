@@ -15,6 +15,7 @@ from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.finding import Finding
 from tabsynth.evaluation import wording
 from tabsynth.evaluation.disclosure import report_classes
+from tabsynth.evaluation.variants import attack_finding, ranked
 from tabsynth.evaluation.verdict import apply_limits, judge, load_policy, policy_names
 
 FOLDER = Path(evaluation.__file__).parent
@@ -37,8 +38,22 @@ def control(auc: float, low: float, **details: Any) -> Finding:
                    interval=(low, min(1.0, auc + 0.05)), details=details)
 
 
-CLEAN = {"validity": valid(), "P0a": attack("P0a", (0, 5000, 0, 5000)), "P0e": attack("P0e", (0, 5000, 0, 5000)),
-         "control.exchangeable": control(0.51, 0.49)}
+def residual(id: str, *variants: tuple[int, int, int, int]) -> Finding:
+    """An attack whose variants are residual risks."""
+    finding = attack(id, *variants)
+    return replace(finding, breakdown=tuple({**row, "statistic": "residual"} for row in finding.breakdown))
+
+
+def membership(id: str, *areas: tuple[float, float]) -> Finding:
+    """An attack that ranks people: (AUC, standard error) of each variant."""
+    rows = tuple(ranked(f"score {i}", auc, error, 1000, 1000) for i, (auc, error) in enumerate(areas))
+    return attack_finding(id, f"Attack {id}", rows, method="")
+
+
+CLEAN = {
+    "validity": valid(), "P0a": attack("P0a", (0, 5000, 0, 5000)), "P0e": attack("P0e", (0, 5000, 0, 5000)),
+    **{id: residual(id, (250, 5000, 250, 5000)) for id in ("P1a", "P1b", "P1c", "P1d")},
+    **{id: membership(id, (0.5, 0.01)) for id in ("P2a", "P2b")}, "control.exchangeable": control(0.51, 0.49)}
 
 
 @pytest.mark.parametrize("change, verdict, outcome", [
@@ -56,6 +71,15 @@ CLEAN = {"validity": valid(), "P0a": attack("P0a", (0, 5000, 0, 5000)), "P0e": a
     ({"validity": valid(1, 0)}, "review", "review"),
     ({"validity": valid(14, 10)}, "no_finding", "no_finding"),
     ({"validity": valid(100, 10)}, "finding", "finding"),
+    ({"P1c": residual("P1c", (1500, 5000, 250, 5000))}, "finding", "finding"),
+    ({"P1c": residual("P1c", (1000, 5000, 250, 5000))}, "finding", "finding"),
+    ({"P1c": residual("P1c", (600, 5000, 250, 5000))}, "review", "review"),
+    ({"P1c": residual("P1c", (200, 300, 190, 300))}, "insufficient_power", "review"),
+    ({"P2a": membership("P2a", (0.62, 0.01))}, "finding", "finding"),
+    ({"P2a": membership("P2a", (0.5, 0.01), (0.62, 0.01))}, "finding", "finding"),
+    ({"P2a": membership("P2a", (0.54, 0.01))}, "review", "review"),
+    ({"P2a": membership("P2a", (0.62, 0.09))}, "insufficient_power", "review"),
+    ({"P2a": membership("P2a", (0.56, 0.03))}, "insufficient_power", "review"),
     ({"control.exchangeable": control(0.62, 0.58)}, "review", "review"),
     ({"control.exchangeable": control(0.62, 0.48)}, "no_finding", "no_finding"),
     ({"control.exchangeable": control(0.5, 0.48, people_in_both=3)}, "review", "review"),
@@ -77,9 +101,10 @@ def test_every_judgement_carries_its_limit_and_source() -> None:
 
 def test_more_variants_need_more_evidence() -> None:
     """One variant with this excess is a finding; the same among forty that show nothing is not."""
-    alone = {**CLEAN, "P0a": attack("P0a", (9, 1000, 1, 1000)), "P0e": attack("P0e", (0, 5000, 0, 5000))}
-    many = {**CLEAN, "P0a": attack("P0a", (9, 1000, 1, 1000)), "P0e": attack("P0e", *[(1, 5000, 1, 5000)] * 40)}
-    strong = {**CLEAN, "P0a": attack("P0a", (12, 1000, 0, 1000)), "P0e": attack("P0e", *[(1, 5000, 1, 5000)] * 10)}
+    few = {"validity": CLEAN["validity"]}
+    alone = {**few, "P0a": attack("P0a", (9, 1000, 1, 1000)), "P0e": attack("P0e", (0, 5000, 0, 5000))}
+    many = {**few, "P0a": attack("P0a", (9, 1000, 1, 1000)), "P0e": attack("P0e", *[(1, 5000, 1, 5000)] * 40)}
+    strong = {**few, "P0a": attack("P0a", (12, 1000, 0, 1000)), "P0e": attack("P0e", *[(1, 5000, 1, 5000)] * 10)}
     verdicts = [judge(f.values(), load_policy()).judgements[1].verdict for f in (alone, many, strong)]
     assert verdicts[1:] == ["insufficient_power", "finding"]
     assert verdicts[0] in ("finding", "insufficient_power")

@@ -48,8 +48,7 @@ class Detected:
 
 def detection(samples: Samples) -> tuple[Finding, ...]:
     """AUC of S, T and F against H; 0.5 = cannot be told apart. Ceiling: T against H. Floor: F against H."""
-    features = TreeFeatures.learn(samples)
-    value, ceiling, floor = (detect(samples, features, side, name)
+    value, ceiling, floor = (detect(samples, side, name)
                              for side, name in ((samples.S, "S"), (samples.T, "T"), (samples.F, "F")))
     standing = power(samples.n)
     gap = ceiling.auc - floor.auc
@@ -67,10 +66,11 @@ def detection(samples: Samples) -> tuple[Finding, ...]:
     )
 
 
-def detect(samples: Samples, features: TreeFeatures, side: Side, name: str) -> Detected:
-    """Tell `side` (positive) from the holdout."""
+def detect(samples: Samples, side: Side, name: str) -> Detected:
+    """Tell `side` (positive) from the holdout, with categories coded as they occur in the two."""
     rng = samples.streams.stream(0, f"folds {name}")
     pair = (side, samples.H)
+    features = TreeFeatures.of(samples.columns, [s.table for s in pair])
     folds = np.concatenate([_folds(s.units, rng) for s in pair])
     truth = np.repeat([1, 0], [len(s) for s in pair])
     trees = np.concatenate([features.matrix(s.table) for s in pair])
