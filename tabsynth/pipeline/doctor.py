@@ -15,7 +15,8 @@ from tabsynth.core import registry
 
 REQUIRED: Final = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "pydantic", "PyYAML", "typer", "rich",
                    "jinja2", "safetensors", "threadpoolctl")
-EXTRAS: Final = {"dp-accounting": "second accountant", "torch": "neural models", "polars": "polars frames in and out"}
+EXTRAS: Final = {"dp-accounting": "second accountant", "torch": "neural models", "polars": "polars frames in and out",
+                 "statsmodels": "declared analyses in the evaluation"}
 
 
 @dataclass(frozen=True, slots=True)
