@@ -12,12 +12,13 @@ from tabsynth.core.schema import NUMERIC
 from tabsynth.core.table import Cells
 from tabsynth.evaluation.bins import learn_bins
 from tabsynth.evaluation.identity import Ids, held_by_one, occurs, row_ids, value_ids
-from tabsynth.evaluation.intervals import newcombe
 from tabsynth.evaluation.protocol import Samples, title_of, units_of
+from tabsynth.evaluation.variants import counted
 
 FACTS = {
     "name": "copies",
     "entry": "copies",
+    "tier": 0,
     "section": "privacy",
     "summary": "rows of one training person that stand in the synthetic table, beyond chance",
     "findings": {"P0a": "Copies of rows that one person alone holds"},
@@ -81,13 +82,11 @@ def _attack(what: str, ids: list[Ids], samples: Samples) -> dict[str, Any] | Non
     units = np.concatenate([used, units_of(samples.holdout) + first_control])
     rows, owner = held_by_one(np.concatenate([train, holdout]), units)
     copied, of_train = occurs(rows, synth), owner < first_control
-    counts = (int(copied[of_train].sum()), int(of_train.sum()), int(copied[~of_train].sum()), int((~of_train).sum()))
-    if not counts[1] or not counts[3]:
+    used_rows, other_rows = int(of_train.sum()), int((~of_train).sum())
+    if not used_rows or not other_rows:
         return None
-    low, high = newcombe(*counts)
-    return {"key": what, "value": counts[0] / counts[1] - counts[2] / counts[3], "low": low, "high": high,
-            "n": counts[1], "train_hits": counts[0], "train_n": counts[1], "control_hits": counts[2],
-            "control_n": counts[3], "supplementary": what == ROUNDED}
+    return counted(what, (int(copied[of_train].sum()), used_rows), (int(copied[~of_train].sum()), other_rows),
+                   supplementary=what == ROUNDED)
 
 
 def _natural(ids: list[Ids], samples: Samples) -> float | None:

@@ -6,7 +6,7 @@ in the output, nearly all are somebody's (evaluation protocol, conclusion 12).
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from tabsynth.core.finding import Finding
 from tabsynth.core.table import Table
 from tabsynth.evaluation.identity import Ids, held_by_one, occurs, value_ids
-from tabsynth.evaluation.intervals import newcombe
 from tabsynth.evaluation.protocol import Samples, pick, title_of, units_of
+from tabsynth.evaluation.variants import counted
 
 FACTS = {
     "name": "value_reuse",
     "entry": "value_reuse",
+    "tier": 0,
     "section": "privacy",
     "summary": "values of one training person that the synthetic table gives out again, beyond chance",
     "findings": {"P0e": "Values that one person alone holds, given out again"},
@@ -41,13 +42,14 @@ def value_reuse(samples: Samples) -> tuple[Finding, ...]:
     sides = [_sample(table, n, samples, name) for table, name in
              ((samples.train, "train"), (samples.holdout, "holdout"))] + [samples.synth]
     units = [units_of(table) for table in sides]
-    counted = {name: reused(value_ids([t[name] for t in sides]), units) for name in samples.columns}
-    total = tuple(int(sum(column)) for column in zip(*(c[:3] for c in counted.values())))
-    rows = [_row(name, *c[:3]) for name, c in counted.items() if c[3] > MOSTLY_DISTINCT and c[0] >= ENOUGH]
+    found = {name: reused(value_ids([t[name] for t in sides]), units) for name in samples.columns}
+    total = tuple(int(sum(column)) for column in zip(*(c[:3] for c in found.values())))
+    rows = [counted(name, (used, n_values), (other, n_values)) for name, (n_values, used, other, distinct)
+            in found.items() if distinct > MOSTLY_DISTINCT and n_values >= ENOUGH]
     if total[0] >= ENOUGH:
-        rows.append({**_row("all columns together", *total), "supplementary": True})
+        rows.append(counted("all columns together", (total[1], total[0]), (total[2], total[0]), supplementary=True))
     if not rows:
-        return (_too_few(title, total[0], n, any(c[3] > MOSTLY_DISTINCT for c in counted.values())),)
+        return (_too_few(title, total[0], n, any(c[3] > MOSTLY_DISTINCT for c in found.values())),)
     worst = max(rows, key=lambda row: float(row["value"]))
     return (Finding(
         "P0e", title, "privacy", worst["value"], "lower is safer", n=worst["n"], unit_of_n="values",
@@ -76,12 +78,6 @@ def _distinct(ids: Ids, units: NDArray[np.int64]) -> float:
 
 def _sample(table: Table, n: int, samples: Samples, name: str) -> Table:
     return table.take(pick(units_of(table), n, samples.streams.stream(0, f"value reuse {name}")))
-
-
-def _row(key: str, n: int, train: int, control: int) -> dict[str, Any]:
-    low, high = newcombe(train, n, control, n)
-    return {"key": key, "value": (train - control) / n, "low": low, "high": high, "n": n, "train_hits": train,
-            "train_n": n, "control_hits": control, "control_n": n}
 
 
 def _too_few(title: str, values: int, rows: int, mostly_distinct: bool) -> Finding:

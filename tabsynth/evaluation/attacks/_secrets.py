@@ -1,0 +1,26 @@
+"""Which columns an attacker wants to learn."""
+
+from __future__ import annotations
+
+from tabsynth.evaluation.attacks._quasi_identifiers import quasi_identifiers
+from tabsynth.evaluation.protocol import Samples
+
+
+def declared_secrets(samples: Samples) -> list[str]:
+    """The sensitive columns that are compared, and the target."""
+    target = samples.schema.evaluation.target
+    sensitive = [name for name in samples.columns if samples.schema[name].role == "sensitive"]
+    return list(dict.fromkeys([*sensitive, *(name for name in samples.columns if name == target)]))
+
+
+def secret_columns(samples: Samples, most: int) -> list[str]:
+    """The declared secrets. Where no column is sensitive: the target and others in random order, `most` in all.
+
+    No others than declared ones are quasi-identifiers.
+    """
+    declared, known = declared_secrets(samples), quasi_identifiers(samples)
+    if any(samples.schema[name].role == "sensitive" for name in declared):
+        return declared
+    order = samples.streams.stream(0, "secrets").permutation(len(samples.columns))
+    others = [samples.columns[j] for j in order if samples.columns[j] not in known]
+    return list(dict.fromkeys([*declared, *others]))[:most]
