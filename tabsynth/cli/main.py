@@ -25,6 +25,7 @@ app = typer.Typer(
 def register() -> None:
     """Attach the subcommands in the order of the main job; importing this module alone attaches nothing."""
     from tabsynth.cli.commands import (
+        attack,
         doctor,
         evaluate,
         fit,
@@ -39,7 +40,8 @@ def register() -> None:
         version,
     )
 
-    for module in (inspect, split, fit, sample, evaluate, report, release, verify, models, doctor, version):
+    for module in (inspect, split, fit, sample, evaluate, attack, report, release, verify, models, doctor,
+                   version):
         app.command(module.NAME, short_help=module.SHORT)(module.command)
     app.add_typer(ledger.app, name="ledger")
 

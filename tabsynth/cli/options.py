@@ -51,3 +51,12 @@ FailUnder = Annotated[list[str] | None, typer.Option(
     "--fail-under", metavar="ID=VALUE", help="End with exit code 1 if finding ID (kway.2, tstr, ...) is under VALUE.")]
 FailOver = Annotated[list[str] | None, typer.Option(
     "--fail-over", metavar="ID=VALUE", help="End with exit code 1 if finding ID is over VALUE.")]
+SyntheticArgument = Annotated[str, typer.Argument(metavar="SYNTHETIC", help="The synthetic table.")]
+TrainOption = Annotated[str, typer.Option("--train", metavar="TABLE", help="The rows that the model learned from.")]
+HoldoutOption = Annotated[str, typer.Option("--holdout", metavar="TABLE", help="Rows that the model has never seen.")]
+EvaluationOption = Annotated[Path | None, typer.Option(
+    "-o", "--output", metavar="FILE", help="evaluation.json, with real figures: stays in the house.")]
+LogOption = Annotated[Path | None, typer.Option(
+    "--log", metavar="FOLDER", help="Where evaluations are counted. Default: tabsynth-evaluations beside the real "
+                                    "rows.")]
+NoLogOption = Annotated[bool, typer.Option("--no-log", help="Do not write down that the rows were evaluated.")]

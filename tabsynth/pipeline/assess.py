@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -18,39 +19,60 @@ from tabsynth.core.schema import Schema
 from tabsynth.core.schema_file import load_schema
 from tabsynth.core.table import Table
 from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
+from tabsynth.pipeline.evaluation_log import Keeping
 from tabsynth.pipeline.fit import Fitted, load_model
 from tabsynth.pipeline.inputs import stem
+from tabsynth.pipeline.refit import refit_of
 from tabsynth.reports import document as documents
 from tabsynth.reports.model import ReportClass
+from tabsynth.reports.provenance import sha256_file
 
 RENDERERS: Final = {"html": ("html", ".html"), "text": ("text", ".txt"), "md": ("markdown", ".md")}
 """Format -> (module in ``reports.renderers``, suffix). JSON is the document itself."""
 
 
-def assess(synthetic: str, train: str, holdout: str, *, fitted: Path | None = None, schema: Path | None = None,
-           unit: str | None = None, policy: str = "controlled", seed: int = 0,
-           progress: Progress = silent) -> tuple[Evaluation, dict[str, Any]]:
-    """Read the three tables under one schema, evaluate, and build the internal document.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be evaluated, as the command line names it.
 
-    The schema is the given one, else the fitted model's, else guessed from the training table.
+    Args:
+        synthetic, train, holdout: files.
+        fitted: the model file, for further draws and refits.
+        schema: of the three tables; None = the fitted model's, else guessed from the training table.
+        unit: column that names the person; None = as the schema says.
+        policy: profile that turns findings into the outcome.
+        tier, sections: which measures, see ``pipeline.evaluate.scope``.
+        seed: of the evaluation's own randomness.
+        log: where the evaluation is written down.
     """
-    from tabsynth.datasets import formats
 
-    model = None if fitted is None else load_model(fitted)
-    progress("read", 0, 3)
-    known = _schema(schema, model)
-    first = formats.read(train, schema=known)
-    known = first.schema if unit is None else first.schema.with_unit(unit)
-    tables = [Table(known, first.columns)]
-    for done, path in enumerate((holdout, synthetic), start=1):
-        progress("read", done, 3)
-        tables.append(formats.read(path, schema=known))
-    progress("read", 3, 3)
-    real, held, synth = tables
-    result = evaluate(synth, real, held, seed=seed, policy=policy, draw=None if model is None else _draw(model),
-                      progress=progress)
-    context = report_context(known, result, dataset=known.name or stem(train), synth=synth, train=real, holdout=held,
-                             fitted=model, evaluation_seed=seed)
+    synthetic: str
+    train: str
+    holdout: str
+    fitted: Path | None = None
+    schema: Path | None = None
+    unit: str | None = None
+    policy: str = "controlled"
+    tier: int = 1
+    sections: tuple[str, ...] | None = None
+    seed: int = 0
+    log: Keeping = field(default_factory=Keeping)
+
+
+def assess(request: Request, *, progress: Progress = silent) -> tuple[Evaluation, dict[str, Any]]:
+    """Read the three tables under one schema, evaluate, write the evaluation down, and build the internal document."""
+    model = None if request.fitted is None else load_model(request.fitted)
+    real, held, synth = _tables(request, model, progress)
+    log = request.log.open_for(request.train)
+    result = evaluate(synth, real, held, seed=request.seed, policy=request.policy, tier=request.tier,
+                      sections=request.sections, draw=None if model is None else _draw(model),
+                      refit=None if model is None else refit_of(model), progress=progress)
+    if log is not None:
+        result = replace(result, selection=log.record(
+            real, synth, model=None if request.fitted is None else sha256_file(request.fitted),
+            policy=result.policy.name, tier=request.tier, outcome=result.outcome))
+    context = report_context(real.schema, result, dataset=real.schema.name or stem(request.train), synth=synth,
+                             train=real, holdout=held, fitted=model, evaluation_seed=request.seed)
     return result, document(result, context, "internal")
 
 
@@ -95,6 +117,21 @@ def read_document(path: Path) -> dict[str, Any]:
         raise SourceError(f"{path.name} is not a report document.")
     documents.validate(content)
     return content
+
+
+def _tables(request: Request, model: Fitted | None, progress: Progress) -> list[Table]:
+    """Train, holdout and synthetic, all under the training table's schema."""
+    from tabsynth.datasets import formats
+
+    progress("read", 0, 3)
+    first = formats.read(request.train, schema=_schema(request.schema, model))
+    known = first.schema if request.unit is None else first.schema.with_unit(request.unit)
+    tables = [Table(known, first.columns)]
+    for done, path in enumerate((request.holdout, request.synthetic), start=1):
+        progress("read", done, 3)
+        tables.append(formats.read(path, schema=known))
+    progress("read", 3, 3)
+    return tables
 
 
 def _schema(path: Path | None, model: Fitted | None) -> Schema | None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final
-
-import numpy as np
 
 import tabsynth
 from tabsynth.core import registry
@@ -22,18 +20,19 @@ from tabsynth.evaluation.verdict import Policy, Verdict, judge, load_policy
 from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.split import units_of
 from tabsynth.reports import document as documents
-from tabsynth.reports.context import Counts, Decision, Outcome, ReportContext, column_facts
+from tabsynth.reports.context import Counts, Decision, Outcome, ReportContext, Selection, column_facts
 
 PACKAGES: Final = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "safetensors")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Findings, and what the policy makes of them."""
+    """Findings, and what the policy makes of them. selection: how often the training table was evaluated so far."""
 
     findings: tuple[Finding, ...]
     verdict: Verdict
     policy: Policy
+    selection: Selection = field(default_factory=Selection)
 
     @property
     def outcome(self) -> Outcome:
@@ -52,21 +51,47 @@ class Evaluation:
             for f in self.findings]
 
 
-def evaluate(synth: Table, train: Table, holdout: Table, *, seed: int = 0, policy: str = "controlled",
-             draw: Callable[[int, np.random.Generator], Table] | None = None,
-             progress: Progress = silent) -> Evaluation:
-    """Run every measure and judge the findings.
+def evaluate(synth: Table, train: Table, holdout: Table, *, seed: int = 0, policy: str = "controlled", tier: int = 1,
+             sections: Collection[str] | None = None, draw: protocol.Draw | None = None,
+             refit: protocol.Refit | None = None, progress: Progress = silent) -> Evaluation:
+    """Run the measures and judge their findings.
 
     Args:
         synth, train, holdout: tables of one schema; nothing in `holdout` may have been seen by the model.
         seed: of the evaluation's own randomness (subsamples, folds).
         policy: profile name or path of a policy file.
+        tier, sections: which measures, see `scope`.
         draw: further draws from the fitted model, for the spread between draws.
+        refit: the model's recipe, for the attacks of tier 2; without it they are not run.
     """
-    profile = load_policy(policy)
-    samples = protocol.prepare(synth, train, holdout, seed=seed, draw=draw)
-    findings = protocol.evaluate(samples, progress=progress)
+    names, profile = scope(load_policy(policy), tier=tier, sections=sections)
+    samples = protocol.prepare(synth, train, holdout, seed=seed, draw=draw, refit=refit, progress=progress)
+    findings = protocol.evaluate(samples, only=names, progress=progress)
     return Evaluation(findings, judge(findings, profile), profile)
+
+
+def scope(policy: Policy, *, tier: int = 1, sections: Collection[str] | None = None) -> tuple[list[str], Policy]:
+    """The measures to run, and the policy without limits on what was not asked for.
+
+    Args:
+        tier: 0 counts, 1 attacks and scores, 2 audits that refit.
+        sections: of the report; None = all. With "privacy" comes what tells whether the holdout is a control for it.
+
+    A limit on a finding of these sections stays even if it takes a higher tier: then it is missing, and the verdict
+    asks for a review. Only limits of other sections are dropped.
+    """
+    names = protocol.measures(tier=tier, sections=sections)
+    if sections is None:
+        return names, policy
+    makers = {finding: plugin for plugin in registry.plugins("measures").values()
+              for finding in plugin.facts.get("findings", (plugin.name,))}
+    controls = {limit.finding for limit in policy.limits if limit.rule == "control" and limit.finding in makers}
+    if "privacy" not in sections:
+        controls = set()
+    wanted = sorted({*names, *(makers[finding].name for finding in controls)})
+    limits = tuple(limit for limit in policy.limits if limit.finding in controls or limit.finding not in makers
+                   or makers[limit.finding].facts.get("section") in sections)
+    return wanted, policy.model_copy(update={"limits": limits})
 
 
 def report_context(schema: Schema, evaluation: Evaluation, *, dataset: str, synth: Table, train: Table, holdout: Table,
@@ -81,7 +106,8 @@ def report_context(schema: Schema, evaluation: Evaluation, *, dataset: str, synt
         counts=counts(synth, train, holdout), decisions=decisions(fitted),
         model_summary=_summary(fitted), settings=fitted.info.get("settings", {}) if fitted else {},
         statement=fitted.statement.to_json() if fitted and fitted.statement else None,
-        versions=versions(), commands=commands, sampling_seed=sampling_seed, evaluation_seed=evaluation_seed)
+        versions=versions(), commands=commands, sampling_seed=sampling_seed, evaluation_seed=evaluation_seed,
+        selection=evaluation.selection)
 
 
 def document(evaluation: Evaluation, context: ReportContext, report_class: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ seeds mean what they mean on the command line.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from tabsynth.pipeline import evaluate as evaluation
 from tabsynth.pipeline import frames
 from tabsynth.pipeline import release as releases
 from tabsynth.pipeline import split as splits
+from tabsynth.pipeline.evaluation_log import Keeping
 from tabsynth.pipeline.fit import Privacy
 from tabsynth.pipeline.inputs import Input, Reading
+from tabsynth.pipeline.refit import refit_of
 from tabsynth.pipeline.synthesizer import TabularSynthesizer
 
 
@@ -50,16 +53,20 @@ def split(data: Any, *, schema: Schema | str | Path | None = None, unit: str | N
 
 def evaluate(synthetic: Any, train: Any, holdout: Any, *, schema: Schema | str | Path | None = None,
              unit: str | None = None, fitted: TabularSynthesizer | None = None, policy: str = "controlled",
-             seed: int = 0, progress: Progress = silent) -> evaluation.Evaluation:
+             tier: int = 1, seed: int = 0, log: str | Path | None = None,
+             progress: Progress = silent) -> evaluation.Evaluation:
     """Measure and attack synthetic rows against the rows that were learned from and rows that were held out.
 
     Args:
         synthetic, train, holdout: frames with the same columns.
         schema: a Schema or its file; None = that of `fitted`, else kinds follow from the dtypes of `train`.
         unit: column that names the person; None = as the schema says.
-        fitted: the synthesizer, for further draws.
+        fitted: the synthesizer, for further draws and for the attacks of tier 2.
         policy: profile that turns findings into a verdict: a name or a file.
+        tier: 0 counts, 1 attacks and scores, 2 also attacks that refit the model many times (minutes).
         seed: of the evaluation's own subsamples and folds.
+        log: folder in which the evaluation is written down, so that a later one knows how often the rows were looked
+            at to choose something; None = nowhere.
 
     Returns:
         Findings, verdict and policy; ``.rows()`` lists the findings, ``pandas.DataFrame(result.rows())`` shows them.
@@ -68,10 +75,16 @@ def evaluate(synthetic: Any, train: Any, holdout: Any, *, schema: Schema | str |
         schema = fitted.schema_
     real, _ = frames.to_table(train, schema, unit=unit)
     held, synth = (_under(real.schema, frame, name) for frame, name in ((holdout, "holdout"), (synthetic, "synthetic")))
+    book = Keeping(log is not None, None if log is None else Path(log)).open(Path("."), real.schema.name or "table")
     draw = None if fitted is None else fitted.fitted_.generator.sample
-    return evaluation.evaluate(
-        synth, real, held, seed=seed, policy=policy, progress=progress,
-        draw=None if draw is None else lambda n, rng: draw(n, rng=rng))
+    result = evaluation.evaluate(
+        synth, real, held, seed=seed, policy=policy, tier=tier, progress=progress,
+        draw=None if draw is None else lambda n, rng: draw(n, rng=rng),
+        refit=None if fitted is None else refit_of(fitted.fitted_))
+    if book is None:
+        return result
+    return replace(result, selection=book.record(real, synth, model=None, policy=result.policy.name, tier=tier,
+                                                 outcome=result.outcome))
 
 
 def release(data: Any, output: str | Path, *, epsilon: float | str | None = None, no_dp: bool = False,
@@ -79,7 +92,7 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
             settings: dict[str, Any] | None = None, n: int | None = None, delta: float | str | None = None,
             ledger: str | Path | None = None, population: str | None = None, allow_large_epsilon: bool = False,
             policy: str = "controlled", holdout: float = splits.HOLDOUT, disclose_evaluation: bool = False,
-            seed: int | None = None, name: str = "table", force: bool = False,
+            seed: int | None = None, name: str = "table", log: str | Path | None = None, force: bool = False,
             progress: Progress = silent) -> releases.Released:
     """The main job: split by person, fit, sample, evaluate, judge, and write a release folder.
 
@@ -91,6 +104,8 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
         schema: needed with epsilon; a file's path, or for frames also a Schema.
         name: what the table is called in the report and, without a declared population, in the ledger (frames only).
         ledger: with epsilon; None = ``tabsynth-ledger`` beside the input, for frames in the working directory.
+        log: folder in which the evaluation is written down; None = ``tabsynth-evaluations`` beside the input, for
+            frames nowhere.
 
     Raises:
         UsageError: privacy was not chosen, or chosen twice. Every error of the steps.
@@ -108,7 +123,8 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
     request = releases.Request(
         table=str(data) if by_path else "", output=Path(output), privacy=privacy, reading=reading, model=model,
         settings=settings, rows=n, seed=seed, policy=policy, holdout=holdout, disclose_evaluation=disclose_evaluation,
-        force=force, source=None if by_path else _input(data, schema, unit, name, private=privacy is not None))
+        force=force, log=Keeping(by_path or log is not None, None if log is None else Path(log)),
+        source=None if by_path else _input(data, schema, unit, name, private=privacy is not None))
     return releases.release(request, progress=progress)
 
 

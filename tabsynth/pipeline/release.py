@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from tabsynth.core.progress import Progress, silent
 from tabsynth.core.table import Table
 from tabsynth.evaluation.verdict import load_policy
 from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
+from tabsynth.pipeline.evaluation_log import EvaluationLog, Keeping
 from tabsynth.pipeline.fit import Fitted, Privacy, fit
 from tabsynth.pipeline.inputs import DEMO, Input, Reading, read_input
 from tabsynth.pipeline.rows import default_rows
@@ -51,6 +52,8 @@ class Request:
         command: as typed, for the provenance.
         force: replace an earlier release in `output`; a ledger in it stays.
         source: the table itself, where it is not in a file; then `table` and `reading` are not looked at.
+        log: where the evaluation is written down; without a folder of its own next to the ledger where one is given,
+            else beside the input.
     """
 
     table: str
@@ -67,6 +70,7 @@ class Request:
     command: str = ""
     force: bool = False
     source: Input | None = None
+    log: Keeping = field(default_factory=Keeping)
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     progress("read", 0, 1)
     source = request.source or read_input(request.table, request.reading, public_only=request.privacy is not None)
     progress("read", 1, 1)
+    log = log_for(request, source)
     parts = split_for(request, source)
     rng = generator(request.seed)
     privacy = None if request.privacy is None else named(request.privacy, source)
@@ -102,6 +107,9 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     evaluation = evaluate(
         synth, parts.train, parts.holdout, seed=request.seed or 0, policy=request.policy,
         draw=lambda n, generator: fitted.generator.sample(n, rng=generator), progress=progress)
+    if log is not None:  # the whole table: with DP the training part is another one each time
+        evaluation = replace(evaluation, selection=log.record(
+            source.table, synth, model=None, policy=evaluation.policy.name, tier=1, outcome=evaluation.outcome))
     progress("write", 0, 1)
     context = report_context(
         source.table.schema, evaluation, dataset=source.name, synth=synth, train=parts.train, holdout=parts.holdout,
@@ -130,6 +138,12 @@ def named(privacy: Privacy, source: Input) -> Privacy:
     return privacy_for(source, epsilon=privacy.epsilon, delta=privacy.delta, ledger=privacy.ledger,
                        population=None if privacy.population == "unnamed" else privacy.population,
                        allow_large=privacy.allow_large)
+
+
+def log_for(request: Request, source: Input) -> EvaluationLog | None:
+    """The book of the table's evaluations, refused now if it could not be written later."""
+    ledger = None if request.privacy is None else request.privacy.ledger
+    return request.log.open(source.folder if ledger is None else ledger.parent, source.name)
 
 
 def draw_rows(fitted: Fitted, n: int, rng: Any, progress: Progress) -> Table:

@@ -8,15 +8,22 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli.console import Console
+from tabsynth.cli.judging import carry_out
 from tabsynth.cli.options import (
+    EvaluationOption,
     FailOver,
     FailUnder,
     ForceOption,
+    HoldoutOption,
     JsonOption,
+    LogOption,
+    NoLogOption,
     PolicyOption,
     QuietOption,
     SchemaOption,
     SeedOption,
+    SyntheticArgument,
+    TrainOption,
     UnitOption,
 )
 
@@ -25,11 +32,10 @@ SHORT = "Measure and attack a synthetic table."
 
 
 def command(
-    synthetic: Annotated[str, typer.Argument(metavar="SYNTHETIC", help="The synthetic table.")],
-    train: Annotated[str, typer.Option("--train", metavar="TABLE", help="The rows that the model learned from.")],
-    holdout: Annotated[str, typer.Option("--holdout", metavar="TABLE", help="Rows that the model has never seen.")],
-    output: Annotated[Path | None, typer.Option(
-        "-o", "--output", metavar="FILE", help="evaluation.json, with real figures: stays in the house.")] = None,
+    synthetic: SyntheticArgument,
+    train: TrainOption,
+    holdout: HoldoutOption,
+    output: EvaluationOption = None,
     fitted: Annotated[Path | None, typer.Option(
         "--fitted", metavar="MODEL", help="The model file, for further draws.")] = None,
     schema: SchemaOption = None,
@@ -38,30 +44,16 @@ def command(
     fail_under: FailUnder = None,
     fail_over: FailOver = None,
     seed: SeedOption = None,
+    log: LogOption = None,
+    no_log: NoLogOption = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Measure and attack a synthetic table against train and holdout, and judge the findings by a policy."""
-    from tabsynth.core.files import check_writable, refuse_existing
-    from tabsynth.pipeline.assess import assess, write_document
-    from tabsynth.pipeline.limits import require_limits
-    from tabsynth.pipeline.settings import parse_limits
-    from tabsynth.reports.renderers import text
+    from tabsynth.pipeline.assess import Request
+    from tabsynth.pipeline.evaluation_log import Keeping
 
-    console = Console(as_json, quiet)
-    under, over = parse_limits(fail_under or []), parse_limits(fail_over or [])
-    if output is not None:
-        refuse_existing(output, force=force)
-        check_writable(output)
-    with console.progress() as progress:
-        done, content = assess(synthetic, train, holdout, fitted=fitted, schema=schema, unit=unit, policy=policy,
-                               seed=seed or 0, progress=progress)
-    if output is not None:
-        write_document(output, content, force=force)
-    console.document(content)
-    if not as_json:
-        console.say(text.render(content))
-    require_limits(done.findings, under=under, over=over)
-    if done.outcome == "REFUSED":
-        raise typer.Exit(1)
+    carry_out(Request(synthetic, train, holdout, fitted=fitted, schema=schema, unit=unit, policy=policy, seed=seed or 0,
+                      log=Keeping(not no_log, log)),
+              Console(as_json, quiet), output=output, force=force, fail_under=fail_under, fail_over=fail_over)

@@ -23,8 +23,10 @@ from tabsynth.cli.options import (
     FormatOption,
     JsonOption,
     LedgerOption,
+    LogOption,
     ModelOption,
     NaOption,
+    NoLogOption,
     PolicyOption,
     PopulationOption,
     QuietOption,
@@ -67,6 +69,8 @@ def command(
     encoding: EncodingOption = None,
     decimal: DecimalOption = None,
     na: NaOption = None,
+    log: LogOption = None,
+    no_log: NoLogOption = False,
     dry_run: DryRunOption = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -78,6 +82,7 @@ def command(
     """
     from tabsynth.core.errors import UsageError
     from tabsynth.evaluation.verdict import load_policy
+    from tabsynth.pipeline.evaluation_log import Keeping
     from tabsynth.pipeline.fit import Privacy
     from tabsynth.pipeline.inputs import Reading
     from tabsynth.pipeline.limits import require_limits
@@ -95,7 +100,8 @@ def command(
         privacy=None if no_dp else Privacy(epsilon, delta, ledger, population or "unnamed", allow_large_epsilon),
         reading=Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ())), model=model,
         settings=parse_settings(setting or []), rows=n, seed=seed, policy=policy, holdout=holdout,
-        disclose_evaluation=disclose_evaluation, command=shown_command(sys.argv), force=force)
+        disclose_evaluation=disclose_evaluation, command=shown_command(sys.argv), force=force,
+        log=Keeping(not no_log, log))
     if dry_run:
         refuse_early(request)
         load_policy(policy)

@@ -1,0 +1,43 @@
+"""What ``evaluate`` and ``attack`` have in common: one evaluation, its document, its text and its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tabsynth.cli.console import Console
+
+if TYPE_CHECKING:
+    from tabsynth.pipeline.assess import Request
+
+
+def carry_out(request: Request, console: Console, *, output: Path | None, force: bool, fail_under: Sequence[str] | None,
+              fail_over: Sequence[str] | None) -> None:
+    """Evaluate, write, print.
+
+    Raises:
+        typer.Exit: with 1, where the policy refuses. LimitExceeded: a limit of one's own is not met.
+    """
+    from tabsynth.core.files import check_writable, refuse_existing
+    from tabsynth.pipeline.assess import assess, write_document
+    from tabsynth.pipeline.limits import require_limits
+    from tabsynth.pipeline.settings import parse_limits
+    from tabsynth.reports.renderers import text
+
+    under, over = parse_limits(fail_under or []), parse_limits(fail_over or [])
+    if output is not None:
+        refuse_existing(output, force=force)
+        check_writable(output)
+    with console.progress() as progress:
+        done, content = assess(request, progress=progress)
+    if output is not None:
+        write_document(output, content, force=force)
+    console.document(content)
+    if not console.as_json:
+        console.say(text.render(content))
+    require_limits(done.findings, under=under, over=over)
+    if done.outcome == "REFUSED":
+        raise typer.Exit(1)

@@ -1,0 +1,47 @@
+"""The released model's recipe fitted to other rows, for the attacks that need it. Never booked, written or released."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from tabsynth.core import registry
+from tabsynth.core.schema import Schema
+from tabsynth.core.synthesizer import Generative
+from tabsynth.core.table import Table
+from tabsynth.evaluation.protocol import Draw, Refit
+from tabsynth.pipeline.fit import Fitted
+from tabsynth.pipeline.settings import configured
+from tabsynth.privacy.budget import Budget
+from tabsynth.privacy.curator import Curator
+from tabsynth.privacy.ledger import Ledger
+
+PURPOSE: Final = "internal attack"
+
+
+def refit_of(fitted: Fitted) -> Refit:
+    """The same model with the same settings, to be fitted to rows of one's own.
+
+    Without a guarantee the coding is learned anew from these rows. With one, schema and budget are those of the fitted
+    model, and the budget comes from a ledger in memory, whose statements say NOT FOR RELEASE: the attack looks at what
+    the recipe gives away, and its result stays inside the house. Privacy noise takes no seed, so that findings of such
+    refits are not repeated by the evaluation's seed.
+    """
+    name, settings = fitted.choice.model, fitted.info.get("settings", {})
+
+    def refit(table: Table, rng: np.random.Generator) -> Draw:
+        unfitted = configured(registry.load("models", name), settings, model=name)
+        model: Generative = unfitted.fit(table, rng=rng) if fitted.statement is None else _on_scratch(
+            unfitted, table, fitted.generator.coding_.schema, fitted.statement.budget, rng)
+        return lambda n, rng: model.sample(n, rng=rng)
+
+    return refit
+
+
+def _on_scratch(unfitted: Any, table: Table, schema: Schema, budget: Budget, rng: np.random.Generator) -> Generative:
+    """A private fit that no ledger on disk hears of."""
+    reservation = Ledger.scratch(PURPOSE).reserve(budget, purpose=PURPOSE)
+    rows = Table(schema, {name: table[name] for name in schema.names})
+    fitted: Generative = unfitted.fit(Curator(rows, schema, budget, reservation=reservation), rng=rng)
+    return fitted
