@@ -2,6 +2,7 @@
 
     python scripts/bench.py adult    --data FOLDER --harness quality.py   # models beside the ceiling
     python scripts/bench.py release  --data FOLDER                        # diabetes130: wall, CPU and peak memory
+    python scripts/bench.py evaluate --data FOLDER                        # the whole evaluation, and each measure
     python scripts/bench.py answers                                       # how long tabsynth --help and models take
 
 FOLDER holds adult.csv and diabetes130.csv.gz. The harness is any program that takes TRAIN HOLDOUT SYNTH --target COLUMN
@@ -73,6 +74,77 @@ def release(data: Path, seed: int) -> None:
             tell("release diabetes130", label, cost)
 
 
+def evaluate(data: Path, seed: int) -> None:
+    """Wall, CPU and memory of `tabsynth evaluate` by size, the honest row of each model, and seconds per measure.
+
+    10,000 x 30 and 50,000 x 50 are cuts of diabetes130 (training rows x columns, a quarter as many holdout rows, as
+    many synthetic ones); adult and diabetes130 are evaluated whole.
+    """
+    adult, diabetes = data / "adult.csv", data / "diabetes130.csv.gz"
+    sizes = {"10,000 x 30": (diabetes, 12_500, 30, None), "50,000 x 50": (diabetes, 62_500, 50, None),
+             "adult": (adult, None, None, SCHEMAS / "adult.yaml"),
+             "diabetes130": (diabetes, None, None, SCHEMAS / "diabetes130.yaml")}
+    for label, (source, n_rows, n_columns, schema) in sizes.items():
+        with tempfile.TemporaryDirectory() as name:
+            table = Path(name) / "table.csv"
+            cut(source, table, n_rows, n_columns)
+            evaluate_one(label, table, schema, seed)
+
+
+def evaluate_one(label: str, table: Path, schema: Path | None, seed: int) -> None:
+    """Split, fit and sample each model, evaluate; without a public schema the copula alone."""
+    folder = table.parent
+    known = ["--schema", schema] if schema else []
+    timed([*TABSYNTH, "split", table, *known, "--seed", seed, "-o", folder, "-q"])
+    train, holdout = folder / "train.csv", folder / "holdout.csv"
+    n = sum(1 for _ in train.open("rb")) - 1
+    for model in ("independent", "copula", "marginal") if schema else ("copula",):
+        stored, synth, report = (folder / f"{model}.{suffix}" for suffix in ("tabsynth", "csv", "json"))
+        privacy = ["--epsilon", "1", "--ledger", folder / "ledger"] if model == "marginal" else []
+        timed([*TABSYNTH, "fit", train, *known, "--model", model, *privacy, "--seed", seed, "-o", stored, "-q"])
+        timed([*TABSYNTH, "sample", stored, "-n", n, "--seed", seed, "-o", synth, "-q"])
+        cost = timed([*TABSYNTH, "evaluate", synth, "--train", train, "--holdout", holdout, "--fitted", stored, *known,
+                      "--seed", seed, "-o", report, "-q"])
+        tell("evaluate", f"{label}, {model}", {**cost, **honest_row(report)})
+        if model == "copula":
+            tell("evaluate", f"{label}, by measure", seconds_per_measure(synth, train, holdout, schema))
+
+
+def cut(source: Path, target: Path, n_rows: int | None, n_columns: int | None) -> None:
+    """The first rows and columns of a table, as CSV."""
+    import pandas as pd
+
+    frame = pd.read_csv(source, dtype=str, keep_default_na=False, nrows=n_rows)
+    frame.iloc[:, :n_columns].to_csv(target, index=False)
+
+
+def honest_row(report: Path) -> dict[str, Any]:
+    """The figures that stand for an evaluation in one line, and what the policy found."""
+    document = json.loads(report.read_text("utf-8"))
+    judged = {j["finding_id"]: j["verdict"] for j in document["verdict"]["judgements"]}
+    values = {f["id"]: None if f["value"] is None else round(f["value"], 4) for f in document["findings"]}
+    return {"outcome": document["verdict"]["outcome"], "because": document["verdict"]["because"], "values": values,
+            "judged": judged}
+
+
+def seconds_per_measure(synth: Path, train: Path, holdout: Path, schema: Path | None) -> dict[str, float]:
+    """Seconds of each measure on its own, slowest first; shared preparations count for the first that needs them."""
+    import tabsynth
+    from tabsynth.core import registry
+    from tabsynth.evaluation import protocol
+
+    known = tabsynth.read(train).schema if schema is None else tabsynth.load_schema(schema)
+    tables = [tabsynth.read(path, schema=known) for path in (synth, train, holdout)]
+    samples = protocol.prepare(*tables, seed=0)
+    seconds = {}
+    for name in protocol.measures():
+        registry.load("measures", name)
+        start = time.perf_counter()
+        protocol.evaluate(samples, only=[name])
+        seconds[name] = round(time.perf_counter() - start, 2)
+    return dict(sorted(seconds.items(), key=lambda item: -item[1]))
+
+
 def answers() -> None:
     """Seconds until the command line answers; the middle of nine runs."""
     for arguments in (["--help"], ["models"], ["version"]):
@@ -92,7 +164,7 @@ def tell(what: str, which: str, figures: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("adult", "release", "answers"))
+    parser.add_argument("what", choices=("adult", "release", "evaluate", "answers"))
     parser.add_argument("--data", type=Path, default=os.environ.get("TABSYNTH_DATA"))
     parser.add_argument("--harness", type=Path)
     parser.add_argument("--seed", type=int, default=0)
@@ -105,6 +177,8 @@ def main() -> None:
         adult(Path(given.data), given.harness, given.seed)
     elif given.what == "release":
         release(Path(given.data), given.seed)
+    elif given.what == "evaluate":
+        evaluate(Path(given.data), given.seed)
     else:
         answers()
 
