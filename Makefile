@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types layers format install bench constraints clean
+.PHONY: demo test lint types layers format install bench audit-evaluation constraints clean
 
 demo: $(VENV)/.core            ## the main job on the bundled real data: demo-release/
 	$(BIN)/tabsynth release demo:rand_hie --epsilon 1 --ledger demo-release/ledger --seed 1 --force -o demo-release
@@ -25,9 +25,14 @@ layers: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 
+audit-evaluation: $(VENV)/.core  ## false alarms, copiers caught, planted cases: about an hour on 2 cores
+	$(BIN)/python scripts/audit_evaluation.py planted --units 2500
+	$(BIN)/python scripts/audit_evaluation.py null --runs 200 --units 1000 5000
+
 bench: $(VENV)/.core           ## time, memory, fidelity: needs TABSYNTH_DATA, and HARNESS for fidelity
 	$(BIN)/python scripts/bench.py answers
 	$(BIN)/python scripts/bench.py release --data "$(TABSYNTH_DATA)"
+	$(BIN)/python scripts/bench.py evaluate --data "$(TABSYNTH_DATA)"
 	$(if $(HARNESS),$(BIN)/python scripts/bench.py adult --data "$(TABSYNTH_DATA)" --harness "$(HARNESS)")
 
 install: $(VENV)/.dev          ## everything a contributor needs

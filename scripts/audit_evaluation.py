@@ -33,7 +33,7 @@ from tabsynth.core.schema import Column, Evaluation, Schema
 from tabsynth.core.table import Cells, Table
 from tabsynth.datasets.simulate import simulate_ward
 from tabsynth.evaluation import protocol
-from tabsynth.evaluation.verdict import judge, load_policy
+from tabsynth.evaluation.verdict import judge, load_policy, tried
 from tabsynth.pipeline.split import key_from_seed, split
 
 POLICIES = ("controlled", "public")
@@ -174,7 +174,7 @@ def run(job: tuple[str, int, int, float, bool]) -> dict[str, Any]:
     findings = protocol.evaluate(samples, only=None if everything else [*judged_measures(), "distances", "kway"])
     return {"case": case, "units": units, "seed": seed, "holdout": holdout,
             "seconds": round(time.perf_counter() - start, 2), "verdicts": verdicts(findings),
-            "values": {f.id: f.value for f in findings}}
+            "values": {f.id: f.value for f in findings}, "p": smallest_p(findings)}
 
 
 def real_rows(case: str, units: int, seed: int, holdout: float) -> tuple[Table, Table]:
@@ -193,6 +193,14 @@ def verdicts(findings: tuple[Finding, ...]) -> dict[str, dict[str, str]]:
         verdict = judge(findings, load_policy(name))
         made[name] = {"outcome": verdict.outcome, **{j.finding_id: j.verdict for j in verdict.judgements}}
     return made
+
+
+def smallest_p(findings: tuple[Finding, ...]) -> dict[str, float]:
+    """Finding id -> smallest adjusted p of its variants, under the default policy."""
+    found: dict[str, float] = {}
+    for one in tried(findings, load_policy()):
+        found[one.variant.finding_id] = min(one.adjusted, found.get(one.variant.finding_id, 1.0))
+    return found
 
 
 def results(jobs: list[tuple[str, int, int, float, bool]], keep: Path | None, workers: int) -> Iterator[dict[str, Any]]:

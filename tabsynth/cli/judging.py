@@ -37,7 +37,7 @@ def carry_out(request: Request, console: Console, *, output: Path | None, force:
         write_document(output, content, force=force)
     console.document(content)
     if not console.as_json:
-        console.say(text.render(content))
+        console.say(text.summarise(content))
     require_limits(done.findings, under=under, over=over)
     if done.outcome == "REFUSED":
         raise typer.Exit(1)

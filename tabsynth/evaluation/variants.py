@@ -18,6 +18,9 @@ from tabsynth.evaluation.intervals import Z95, Interval, excess_p, newcombe, res
 Statistic = Literal["difference", "residual", "auc"]
 """What an excess is measured by: rate minus control rate; (rate - control) / (1 - control); area under the ROC."""
 
+EVIDENCE: Final = 0.01
+"""One-sided level of a Holm-adjusted lower limit above the null: at most one run in a hundred accuses a table that took
+nothing from anybody (`make audit-evaluation` counts them)."""
 CHANCE: Final = 0.5
 """The AUC of guessing."""
 

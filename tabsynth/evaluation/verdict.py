@@ -17,12 +17,10 @@ from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.finding import Finding, Judgement
 from tabsynth.evaluation import wording
 from tabsynth.evaluation.intervals import holm, newcombe
-from tabsynth.evaluation.variants import Variant, variants_of
+from tabsynth.evaluation.variants import EVIDENCE, Variant, variants_of
 
 FOLDER: Final = Path(__file__).parent / "policies"
 DEFAULT: Final = "controlled"
-EVIDENCE: Final = 0.025
-"""One-sided level of a Holm-adjusted lower limit above zero (a two-sided 95 % interval)."""
 
 Outcome = Literal["finding", "review", "no_finding"]
 Rule = Literal["excess", "leak", "residual", "auc", "amplification", "control"]
@@ -141,8 +139,8 @@ def judge(findings: Iterable[Finding], policy: Policy) -> Verdict:
     measures that were not run included), no finding."""
     made = {f.id: f for f in findings}
     doubt = _control_doubt(made, policy)
-    tried = _tried(made.values(), policy)
-    judgements = tuple(_judge(made[limit.finding], limit, tried, doubt)
+    evidence = tried(made.values(), policy)
+    judgements = tuple(_judge(made[limit.finding], limit, evidence, doubt)
                        for limit in policy.limits if limit.finding in made)
     missing = tuple(x.finding for x in policy.limits if x.mandatory and x.finding not in made)
     hard = tuple(j.finding_id for j in judgements if j.verdict == "finding")
@@ -180,7 +178,7 @@ def apply_limits(findings: Iterable[Finding], under: Mapping[str, float],
 # --- one limit -------------------------------------------------------------------------------------------
 
 
-def _judge(finding: Finding, limit: Limit, tried: Sequence[Tried], doubt: str | None) -> Judgement:
+def _judge(finding: Finding, limit: Limit, evidence: Sequence[Tried], doubt: str | None) -> Judgement:
     blank = Judgement(finding.id, "not_run", finding.reason or "", limit.limit, limit.source)
     if finding.state == "not_run" or finding.value is None:
         return blank
@@ -193,13 +191,13 @@ def _judge(finding: Finding, limit: Limit, tried: Sequence[Tried], doubt: str | 
         return replace(blank, verdict=limit.on_leak,
                        because="values that one training person alone holds stand in the synthetic table")
     judged = _judge_excess(finding, blank, limit.rule, [
-        t for t in tried if t.variant.finding_id == finding.id and t.variant.statistic == STATISTICS[limit.rule]])
+        t for t in evidence if t.variant.finding_id == finding.id and t.variant.statistic == STATISTICS[limit.rule]])
     if doubt is not None and judged.verdict == "no_finding":
         return replace(judged, verdict="review", because=f"{judged.because}; {doubt}")
     return judged
 
 
-def _judge_excess(finding: Finding, blank: Judgement, rule: Rule, tried: Sequence[Tried]) -> Judgement:
+def _judge_excess(finding: Finding, blank: Judgement, rule: Rule, evidence: Sequence[Tried]) -> Judgement:
     """Correction 2 of the protocol: effect over the limit and a Holm-adjusted lower limit above the null.
 
     A residual risk is a finding, too, when its adjusted lower limit is above half the limit: a small risk that is
@@ -208,7 +206,7 @@ def _judge_excess(finding: Finding, blank: Judgement, rule: Rule, tried: Sequenc
     limit = blank.limit or 0.0
     if finding.state == "uninformative":
         return replace(blank, verdict="no_finding", because=finding.reason or "")
-    proven = [t for t in tried if t.adjusted < EVIDENCE]
+    proven = [t for t in evidence if t.adjusted < EVIDENCE]
     over = [t for t in proven if t.variant.value > limit or (rule == "residual" and t.lower > limit / 2)]
     if over:
         worst = max(over, key=lambda t: t.variant.value)
@@ -219,7 +217,7 @@ def _judge_excess(finding: Finding, blank: Judgement, rule: Rule, tried: Sequenc
     if proven:
         return replace(blank, verdict="review", because=f"{proven[0].variant.key}: {_effect(proven[0].variant)}, below "
                        f"the limit {limit:g}, that chance does not explain")
-    wide = [t.variant for t in tried if not t.variant.supplementary and t.variant.interval()[1] > limit]
+    wide = [t.variant for t in evidence if not t.variant.supplementary and t.variant.interval()[1] > limit]
     if wide:
         return replace(blank, verdict="insufficient_power", because=f"{wide[0].key}: the interval reaches beyond the "
                        f"limit {limit:g}; too few records to tell")
@@ -260,7 +258,7 @@ class Tried:
     lower: float
 
 
-def _tried(findings: Iterable[Finding], policy: Policy) -> list[Tried]:
+def tried(findings: Iterable[Finding], policy: Policy) -> list[Tried]:
     """Every variant of every finding that has a limit on its variants, corrected over the run."""
     ids = {limit.finding for limit in policy.limits if limit.rule in STATISTICS}
     variants = [v for f in findings if f.id in ids for v in variants_of(f)]

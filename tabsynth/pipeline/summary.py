@@ -10,6 +10,7 @@ from tabsynth.core.finding import Finding
 from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.release import Released
 from tabsynth.reports import guarantee
+from tabsynth.reports.view import PAGE_ONE
 
 WIDTH: Final = 80
 
@@ -52,9 +53,11 @@ def where(done: Released) -> str:
 
 
 def key_figures(findings: tuple[Finding, ...]) -> Iterator[Finding]:
-    """Fidelity and utility findings that have a value, headline ones only."""
-    for finding in findings:
-        if finding.value is not None and finding.section in ("validity", "fidelity", "utility"):
+    """Findings that have a value, of those that a reader should see first, in the order of the report."""
+    made = {finding.id: finding for finding in findings}
+    for finding_id in PAGE_ONE:
+        finding = made.get(finding_id)
+        if finding is not None and finding.value is not None and finding.section in ("validity", "fidelity", "utility"):
             yield finding
 
 

@@ -27,6 +27,11 @@ SYNTHETIC_ONLY: Final = ".synthetic"
 
 KEY_NUMBERS: Final = 8
 """At most this many findings on the decision page."""
+PAGE_ONE: Final = (
+    "P2b", "P0a", "P1d", "validity", "validity.synthetic", "kway.2", "c2st", "sample_fraction", "tails.beta", "kway.3",
+    "kway.1", "tails.categories", "tstr", "analysis.overlap", "subgroup.representation", "analysis.sign",
+    "tstr.calibration")
+"""What a reader should see first of each section, in this order; the rest is drill-down."""
 
 _ORDER: Final = ("finding", "review", "insufficient_power", "not_run", "no_finding", "none", "absent")
 _SECTIONS: Final = ("privacy", "validity", "fidelity", "utility")
@@ -84,17 +89,22 @@ def in_section(items: Sequence[Measure], *sections: str) -> tuple[Measure, ...]:
 
 
 def key_numbers(items: Sequence[Measure]) -> tuple[Measure, ...]:
-    """The findings of the decision page: whatever the policy objects to, then a few of each section.
+    """The findings of the decision page: whatever the policy objects to, then the first few of each section.
 
     >>> key_numbers(())
     ()
     """
     shown = [m for m in items if m.section in _SECTIONS and m.state != "not_run"]
     chosen = [m for m in items if m.verdict in ("finding", "review", "insufficient_power")][:KEY_NUMBERS]
-    queues = {s: [m for m in shown if m.section == s and m not in chosen] for s in _SECTIONS}
+    queues = {s: sorted((m for m in shown if m.section == s and m not in chosen), key=page_one_rank) for s in _SECTIONS}
     while len(chosen) < KEY_NUMBERS and any(queues.values()):
         chosen += [queue.pop(0) for queue in queues.values() if queue][:KEY_NUMBERS - len(chosen)]
     return tuple(sorted(chosen, key=items.index))
+
+
+def page_one_rank(measure: Measure) -> int:
+    """Place in `PAGE_ONE`; those that are not in it come last."""
+    return PAGE_ONE.index(measure.id) if measure.id in PAGE_ONE else len(PAGE_ONE)
 
 
 def kind_counts(document: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
@@ -226,7 +236,7 @@ def _measure(name: str, finding: Mapping[str, Any], judgement: Mapping[str, Any]
         n=f"{numbers.count(finding['n'])} {finding['unit_of_n']}" if finding["n"] else "",
         direction=DIRECTIONS.get(finding["direction"], finding["direction"]), references=references,
         sentence=one_sentence(finding), note=finding["reason"] or _below_floor(finding),
-        because=judgement["because"] if judgement else "",
+        because=judgement["because"] if judgement and judgement["because"] != finding["reason"] else "",
         limit_source=judgement["limit_source"] if judgement else "", method=finding["method"],
         drawing=_drawing(name, finding, limit), table=_table(finding["breakdown"]),
         details=tuple((_words(k), _cell(v)) for k, v in finding["details"].items()))
@@ -242,7 +252,8 @@ def _drawing(name: str, finding: Mapping[str, Any], limit: float | None) -> str:
     if value is None:
         return ""
     marks = [svg.Mark(finding[kind], f"{kind} {numbers.beside(finding[kind], interval, value)}", kind)
-             for kind in ("floor", "ceiling", "control") if finding[kind] is not None]
+             for kind in ("floor", "ceiling", "control") if finding[kind] is not None
+             and not (kind == "control" and _is_excess(finding))]
     if limit is not None and finding["section"] != "validity":  # there the limit is a ratio of two rates
         marks.append(svg.Mark(limit, f"limit {numbers.short(limit)}", "limit"))
     if not marks:
@@ -251,10 +262,17 @@ def _drawing(name: str, finding: Mapping[str, Any], limit: float | None) -> str:
                      interval=interval, marks=marks)
 
 
+def _is_excess(finding: Mapping[str, Any]) -> bool:
+    """True where the value is an excess over the control: then the control, a rate, has no place on its scale."""
+    return "train_rate" in finding["details"]
+
+
 def _references(finding: Mapping[str, Any], interval: tuple[float, float] | None) -> tuple[tuple[str, str], ...]:
     names = {"floor": "Floor", "ceiling": "Ceiling", "control": "Control", "baseline": "Baseline"}
     pairs = [(label, numbers.beside(finding[key], interval, finding["value"])) for key, label in names.items()
              if finding[key] is not None]
+    if _is_excess(finding):
+        pairs.insert(0, ("Training", numbers.beside(finding["details"]["train_rate"], interval, finding["value"])))
     if finding["normalised"] is not None:
         pairs.append(("Way from floor to ceiling", numbers.percent(finding["normalised"]).replace("-", numbers.MINUS)))
     return tuple(pairs)

@@ -115,8 +115,9 @@ def test_copies_and_perturbed_rows_are_found(train: Table, holdout: Table) -> No
     for synth in (train, bootstrap):
         judged = verdicts(run(synth, train, holdout))
         assert judged["P2a"] == judged["P2b"] == "finding"
-    judged = verdicts(run(flipped(train, 3), train, holdout), "public")
-    assert judged["P2a"] == judged["P2b"] == "finding"
+    perturbed = run(flipped(train, 3), train, holdout)
+    assert verdicts(perturbed, "public")["P2a"] == "finding"
+    assert max(areas(perturbed["P2b"]).values()) > 0.6
 
 
 def test_the_training_table_itself_is_told_almost_without_false_alarms(train: Table, holdout: Table) -> None:

@@ -14,8 +14,6 @@ from scipy import stats
 from tabsynth.evaluation.intervals import Floats, components
 
 ONE_SIDED: Final = 0.05
-EVIDENCE: Final = 0.025
-"""One-sided level of a verdict; divided by the number of variants, what the first of them must reach (Holm)."""
 POWER: Final = 0.8
 
 

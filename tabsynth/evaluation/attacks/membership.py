@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.finding import Finding
-from tabsynth.evaluation.attacks._pooled import EVIDENCE, detectable_auc, pooled_auc
+from tabsynth.evaluation.attacks._pooled import detectable_auc, pooled_auc
 from tabsynth.evaluation.attacks._scores import SCORES, Fold, folds
 from tabsynth.evaluation.intervals import Floats, clopper_pearson
 from tabsynth.evaluation.protocol import LOW_POWER, Samples, title_of, units_of
-from tabsynth.evaluation.variants import attack_finding, counted, ranked
+from tabsynth.evaluation.variants import EVIDENCE, attack_finding, counted, ranked
 
 FACTS = {
     "name": "membership",

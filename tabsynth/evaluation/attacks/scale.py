@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tabsynth.core.finding import Finding
 from tabsynth.core.table import Table
-from tabsynth.evaluation.attacks._pooled import EVIDENCE, detectable_auc, pooled_auc
+from tabsynth.evaluation.attacks._pooled import detectable_auc, pooled_auc
 from tabsynth.evaluation.attacks._scores import (
     PROMINENT_BY,
     Rows,
@@ -28,7 +28,7 @@ from tabsynth.evaluation.attacks._scores import (
 from tabsynth.evaluation.features import Embedding
 from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.protocol import LOW_POWER, Draw, Samples, title_of
-from tabsynth.evaluation.variants import attack_finding, ranked
+from tabsynth.evaluation.variants import EVIDENCE, attack_finding, ranked
 
 FACTS = {
     "name": "scale",

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.finding import Finding
-from tabsynth.evaluation.attacks._pooled import EVIDENCE, detectable_auc, pooled_auc
+from tabsynth.evaluation.attacks._pooled import detectable_auc, pooled_auc
 from tabsynth.evaluation.attacks._scores import PROMINENT_BY, SCORES, Fold, Group, folds
 from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.protocol import Samples, title_of
-from tabsynth.evaluation.variants import attack_finding, ranked
+from tabsynth.evaluation.variants import EVIDENCE, attack_finding, ranked
 
 FACTS = {
     "name": "vulnerable",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tabsynth.reports import guarantee, view
@@ -16,11 +16,16 @@ SECTIONS: Final = (("privacy", "Privacy"), ("validity", "Validity"), ("fidelity"
 
 
 def render(document: Mapping[str, Any]) -> str:
-    """The summary of a valid document; no line is longer than 80 characters."""
-    return "\n".join(_lines(document)) + "\n"
+    """Every finding of a valid document; no line is longer than 80 characters."""
+    return "\n".join(_lines(document, brief=False)) + "\n"
 
 
-def _lines(document: Mapping[str, Any]) -> Iterator[str]:
+def summarise(document: Mapping[str, Any]) -> str:
+    """For a terminal: what the policy objects to, the first numbers of each section, and what else there is."""
+    return "\n".join(_lines(document, brief=True)) + "\n"
+
+
+def _lines(document: Mapping[str, Any], *, brief: bool) -> Iterator[str]:
     sentence, rest = view.headline(document)
     yield from _wrap(f"{document['dataset']['name']}: {view.CLASS_LABELS[document['report_class']].lower()}, "
                      f"model {document['model']['name']}, {document['created']}")
@@ -34,15 +39,36 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     measures = view.measures(document)
     for section, title in SECTIONS:
         chosen = view.in_section(measures, section)
+        told = tuple(m for m in chosen if _comes_first(m)) if brief else chosen
         if chosen:
             yield ""
             yield title
-            for measure in chosen:
+            for measure in told:
                 yield from _measure(measure)
+            yield from _rest([m for m in chosen if m not in told])
     yield ""
     yield "Not assessed, or kept back"
+    if brief:
+        yield from _wrap("; ".join(item["what"] for item in document["not_assessed"]) + ".", indent=2)
+        return
     for item in document["not_assessed"]:
         yield from _wrap(f"{item['what']}: {item['reason']}", indent=2)
+
+
+def _comes_first(measure: view.Measure) -> bool:
+    """True for what the policy objects to, and for the first numbers of a section."""
+    objects = measure.verdict in ("finding", "review", "insufficient_power")
+    return objects or (measure.state != "not_run" and measure.id in view.PAGE_ONE)
+
+
+def _rest(left: Sequence[view.Measure]) -> Iterator[str]:
+    """One line for the measures that are only named: attacks without a finding, and further numbers."""
+    clean = [m.id for m in left if m.verdict == "no_finding"]
+    further = [m.id for m in left if m.verdict != "no_finding" and m.state != "not_run"]
+    if clean:
+        yield from _wrap(f"No finding: {', '.join(clean)}.", indent=2)
+    if further:
+        yield from _wrap(f"Further numbers: {', '.join(further)}.", indent=2)
 
 
 def _measure(measure: view.Measure) -> Iterator[str]:
