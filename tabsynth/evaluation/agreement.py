@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabsynth.core.rng import Streams
-from tabsynth.evaluation.intervals import Floats, Interval, jackknife, jackknife_error
+from tabsynth.evaluation.intervals import Floats, Interval, jackknife, jackknife_error, without_each
 from tabsynth.evaluation.protocol import GROUPS, Side
 
 Subset = tuple[int, ...]
@@ -62,9 +61,9 @@ def compare(pairs: Sequence[tuple[Side, Side]], sizes: Sequence[int], over: Sequ
     values = np.empty((len(pairs), len(over)))
     without = np.empty((len(pairs), len(over), GROUPS))
     for i, subset in enumerate(over):
-        shares = {id(side): _shares(counts_of(side, subset, sizes)) for side in sides}
+        parts = {id(side): shares(without_each(counts_of(side, subset, sizes))) for side in sides}
         for p, (a, b) in enumerate(pairs):
-            overlap = 1 - 0.5 * np.abs(shares[id(a)] - shares[id(b)]).sum(axis=0)
+            overlap = 1 - 0.5 * np.abs(parts[id(a)] - parts[id(b)]).sum(axis=0)
             values[p, i], without[p, i] = overlap[0], overlap[1:]
     return [Agreement(np.clip(v, 0.0, 1.0), w) for v, w in zip(values, without)]
 
@@ -91,7 +90,7 @@ def position(value: Agreement, floor: Agreement, ceiling: Agreement) -> Position
     return Position(normalised, jackknife(normalised, (value.replicates - floor.replicates) / gaps), None)
 
 
-def counts_of(side: Side, subset: Subset, sizes: Sequence[int]) -> NDArray[np.float64]:
+def counts_of(side: Side, subset: Subset, sizes: Sequence[int]) -> Floats:
     """Rows per cell and group, shape (cells, GROUPS)."""
     key = np.zeros(len(side), np.int64)
     for j in subset:
@@ -101,8 +100,6 @@ def counts_of(side: Side, subset: Subset, sizes: Sequence[int]) -> NDArray[np.fl
     return counts.reshape(cells, GROUPS).astype(np.float64)
 
 
-def _shares(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares per cell with all groups (column 0) and without group g (column g + 1), shape (cells, GROUPS + 1)."""
-    total = counts.sum(axis=1, keepdims=True)
-    kept = np.concatenate([total, total - counts], axis=1)
-    return np.asarray(kept / np.maximum(kept.sum(axis=0), 1.0), np.float64)
+def shares(counts: Floats) -> Floats:
+    """Counts over their sum along the first axis; zero where nobody is left."""
+    return np.asarray(counts / np.maximum(counts.sum(axis=0), 1.0), np.float64)

@@ -1,7 +1,8 @@
 """Tables as matrices: for trees, for a linear model, and for distances.
 
-What fidelity and utility need is learned from the real rows, training and holdout alike (`learn`). An attack learns
-from what the attacker holds (`of`).
+What fidelity and utility need is learned from the real rows, training and holdout alike (`learn`): learned from the
+training rows alone it would know which categories only the holdout has, and tell the two apart where nothing does. An
+attack learns from what the attacker holds (`of`).
 """
 
 from __future__ import annotations
@@ -17,12 +18,17 @@ from scipy import sparse, special
 from tabsynth.core.schema import NUMERIC
 from tabsynth.core.table import INVALID, Cells, Table, concat_cells
 from tabsynth.evaluation.bins import Bins, LevelBins, LineBins, learn_bins
+from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.protocol import Samples, Side
 
 TREE_LEVELS: Final = 250
 """Categories that a tree tells apart (scikit-learn's histogram trees take at most 255 codes)."""
 NEAR_LEVELS: Final = 50
 """Categories that a distance tells apart."""
+EQUAL: Final = 1e-4
+"""Squared distances below this are zero: float32 cannot tell them from equality."""
+
+Points = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +40,8 @@ class TreeFeatures:
 
     @classmethod
     def learn(cls, samples: Samples, *, without: frozenset[str] = frozenset()) -> TreeFeatures:
-        columns = tuple(name for name in samples.columns if name not in without)
-        return cls(tuple(None if samples.schema[name].kind in NUMERIC
-                         else learn_bins(samples.schema[name], samples.real(name), bins=TREE_LEVELS)
-                         for name in columns), columns)
+        """Categories as they occur in real rows; columns but those in `without`."""
+        return cls.of([name for name in samples.columns if name not in without], [samples.train, samples.holdout])
 
     @classmethod
     def of(cls, columns: Sequence[str], tables: Sequence[Table]) -> TreeFeatures:
@@ -90,25 +94,21 @@ class Embedding:
 
     @classmethod
     def learn(cls, samples: Samples) -> Embedding:
-        parts: list[Bins | NDArray[Any]] = []
-        for name in samples.columns:
-            cells, column = samples.real(name), samples.schema[name]
-            parts.append(np.sort(cells.values[cells.present]) if column.kind in NUMERIC
-                         else learn_bins(column, cells, bins=NEAR_LEVELS))
-        return cls(samples.columns, tuple(parts))
+        """Ranks among, and categories of, real rows."""
+        return cls.of(samples.columns, [samples.train, samples.holdout], normal=False)
 
     @classmethod
-    def of(cls, columns: Sequence[str], tables: Sequence[Table]) -> Embedding:
-        """Normal scores and categories as they occur in `tables` together."""
+    def of(cls, columns: Sequence[str], tables: Sequence[Table], *, normal: bool = True) -> Embedding:
+        """Normal scores (or ranks) and categories as they occur in `tables` together."""
         schema = tables[0].schema
         parts: list[Bins | NDArray[Any]] = []
         for name in columns:
             cells = concat_cells([table[name] for table in tables])
             parts.append(np.sort(cells.values[cells.present]) if schema[name].kind in NUMERIC
                          else learn_bins(schema[name], cells, bins=NEAR_LEVELS))
-        return cls(tuple(columns), tuple(parts), normal=True)
+        return cls(tuple(columns), tuple(parts), normal)
 
-    def points(self, table: Table) -> NDArray[np.float32]:
+    def points(self, table: Table) -> Points:
         """Shape (n, dimensions), float32."""
         line = _normal_scores if self.normal else _ranks
         blocks = [line(table[name], part) if isinstance(part, np.ndarray) else _indicators(table[name], part)
@@ -116,27 +116,20 @@ class Embedding:
         return np.concatenate(blocks, axis=1)
 
 
-def nearest_two(points: NDArray[np.float32], others: NDArray[np.float32], *,
-                block: int = 1024) -> NDArray[np.float32]:
-    """Squared distances to the two nearest of `others`, rising, shape (n, 2). Blocked matrix products.
-
-    Distances below 1e-4 are zero: float32 cannot tell them from equality.
-    """
-    norms = np.square(others).sum(axis=1)
-    out = np.empty((len(points), 2), np.float32)
-    for start in range(0, len(points), block):
-        part = points[start : start + block]
-        squared = norms - 2 * (part @ others.T)
-        out[start : start + block] = np.sort(np.partition(squared, 1, axis=1)[:, :2], axis=1)
-        out[start : start + block] += np.square(part).sum(axis=1, keepdims=True)
-    return np.where(out < 1e-4, np.float32(0), out)
+def nearest(points: Points, others: Points, k: int, *, block: int = 1024) -> Floats:
+    """Squared distances to the k nearest of `others` (all of them if fewer), rising, shape (n, k)."""
+    k = min(k, len(others))
+    out = np.empty((len(points), k))
+    for rows, squared in squared_distances(points, others, block=block):
+        squared.partition(k - 1, axis=1)
+        out[rows] = np.sort(squared[:, :k], axis=1)
+    return out
 
 
-def squared_distances(points: NDArray[np.float32], others: NDArray[np.float32], *,
-                      block: int = 1024) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+def squared_distances(points: Points, others: Points, *, block: int = 1024) -> Iterator[tuple[slice, Points]]:
     """All squared distances, `block` points at a time: (which points, shape (block, number of others)).
 
-    Distances below 1e-4 are zero: float32 cannot tell them from equality.
+    Blocked matrix products; below `EQUAL` a distance is zero.
     """
     norms = np.square(others).sum(axis=1)
     for start in range(0, len(points), block):
@@ -145,7 +138,7 @@ def squared_distances(points: NDArray[np.float32], others: NDArray[np.float32], 
         squared *= -2
         squared += norms
         squared += np.square(points[rows]).sum(axis=1, keepdims=True)
-        squared[squared < 1e-4] = 0
+        squared[squared < EQUAL] = 0
         yield rows, squared
 
 

@@ -96,6 +96,9 @@ def holm(p: Sequence[float]) -> list[float]:
 def residual(attack: tuple[float, float], control: tuple[float, float]) -> tuple[float, float]:
     """What an attack gains beyond its success on people who were not used: (a - c) / (1 - c), and its error.
 
+    No measure reports it: its interval is symmetric, and `residual_interval` is used instead. It stays for comparison
+    with Anonymeter, whose published figures it is held to.
+
     Args:
         attack, control: (rate, half-width) each; errors propagate in quadrature (Giomi et al. 2023).
 
@@ -167,6 +170,22 @@ def jackknife_error(replicates: ArrayLike) -> float | None:
     return float(np.sqrt((r.size - 1) / r.size * np.square(r - r.mean()).sum()))
 
 
+def without_each(of_group: ArrayLike) -> Floats:
+    """Sums over all groups, and over all but each: shape (..., G) to (..., G + 1).
+
+    >>> without_each([1, 2, 3]).tolist()
+    [6.0, 5.0, 4.0, 3.0]
+    """
+    sums = np.asarray(of_group, np.float64)
+    total = sums.sum(axis=-1, keepdims=True)
+    return np.concatenate([total, total - sums], axis=-1)
+
+
+def finite(x: float) -> float | None:
+    """None in place of NaN and infinity, which JSON does not know."""
+    return float(x) if math.isfinite(x) else None
+
+
 def auc(positive: Floats, negative: Floats) -> float:
     """Chance that a positive's score exceeds a negative's; ties count one half.
 
@@ -186,7 +205,9 @@ def delong(positive: Floats, negative: Floats, units_positive: NDArray[np.int64]
     """
     up, down = components(positive, negative)
     value = float(up.mean())
-    error = math.sqrt(_clustered(up, units_positive) + _clustered(down, units_negative))
+    variance = sum(clustered_variance(part - part.mean(), units) / len(part) ** 2
+                   for part, units in ((up, units_positive), (down, units_negative)))
+    error = math.sqrt(variance)
     return value, (max(0.0, value - Z95 * error), min(1.0, value + Z95 * error))
 
 
@@ -199,13 +220,15 @@ def components(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
     return np.asarray(up, np.float64), np.asarray(down, np.float64)
 
 
-def _clustered(components: Floats, units: NDArray[np.int64] | None) -> float:
-    """Variance of a mean whose terms are dependent within a person."""
-    deviations = components - components.mean()
+def clustered_variance(deviations: Floats, units: NDArray[np.int64] | None = None) -> float:
+    """Variance of a sum of terms of mean 0 that are dependent within a person; infinite where one person holds all.
+
+    Args:
+        units: whose term it is; None = every term is another person's.
+    """
+    each = deviations
     if units is not None:
-        _, inverse = np.unique(units, return_inverse=True)
-        deviations = np.bincount(inverse, weights=deviations)
-    groups = len(deviations)
-    if groups < 2:
-        return math.inf
-    return float(groups / (groups - 1) * np.square(deviations).sum() / len(components) ** 2)
+        _, person = np.unique(units, return_inverse=True)
+        each = np.asarray(np.bincount(person, weights=deviations), np.float64)
+    people = len(each)
+    return float(people / (people - 1) * np.square(each).sum()) if people > 1 else math.inf

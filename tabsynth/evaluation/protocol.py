@@ -8,9 +8,9 @@ It is computed in memory and must never be written: its values are those of real
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ FEW_ROWS: Final = 20
 LOW_POWER: Final = 200
 """Below this matched size numbers are shown, and said to be too uncertain to rest on."""
 
+Made = TypeVar("Made")
 Draw = Callable[[int, np.random.Generator], Table]
 """draw(n, rng): n further rows of the released model."""
 Refit = Callable[[Table, np.random.Generator], Draw]
@@ -64,6 +65,10 @@ class Side:
     def __len__(self) -> int:
         return len(self.units)
 
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Side:
+        """These rows, in this order; or those that a mask marks."""
+        return Side(self.table.take(rows), self.codes[rows], self.units[rows], self.groups[rows])
+
 
 @dataclass(frozen=True, eq=False)
 class Samples:
@@ -88,6 +93,7 @@ class Samples:
     draw: Draw | None = None
     refit: Refit | None = None
     progress: Progress = silent
+    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def schema(self) -> Schema:
@@ -97,14 +103,6 @@ class Samples:
     def sizes(self) -> tuple[int, ...]:
         """Number of bins of each column."""
         return tuple(self.bins[name].size for name in self.columns)
-
-    def real(self, name: str) -> Cells:
-        """A column's cells in training and holdout rows together: what bins, ranks and category lists are learned from.
-
-        Learned from the training rows alone they would know which categories only the holdout has, and tell the two
-        apart where nothing does.
-        """
-        return concat_cells([self.train[name], self.holdout[name]])
 
     @cached_property
     def T(self) -> Side:
@@ -164,7 +162,7 @@ class Samples:
     @cached_property
     def n_targets(self) -> int:
         """People attacked on each side."""
-        return min(MAX_TARGETS, *(int(units_of(t).max(initial=-1)) + 1 for t in (self.train, self.holdout)))
+        return min(MAX_TARGETS, n_people(self.train), n_people(self.holdout))
 
     def one_row_each(self, table: Table, n: int, purpose: str) -> Side:
         """`n` people (or all if fewer) in random order, one row of each. Then trials are independent."""
@@ -181,6 +179,17 @@ class Samples:
         order = self.streams.stream(0, "halves").permutation(int(units.max(initial=-1)) + 1)
         first = order[units] < len(order) // 2
         return np.flatnonzero(first), np.flatnonzero(~first)
+
+    def once(self, make: Callable[[Samples], Made]) -> Made:
+        """What `make` makes of these samples, made when it is first asked for: measures that share work ask for it.
+
+        Args:
+            make: a function of a module, by which the result is known again.
+        """
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
 
     def side(self, table: Table, purpose: str, n: int | None = None) -> Side:
         """A sample of `table` (n rows, or all if fewer), coded and grouped by person."""
@@ -275,21 +284,29 @@ def units_of(table: Table) -> NDArray[np.int64]:
     return units
 
 
+def n_people(table: Table) -> int:
+    """How many people a table is about."""
+    return int(units_of(table).max(initial=-1)) + 1
+
+
 def jackknife_groups(units: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Groups of equally many people, 0 .. GROUPS-1, shape of `units`."""
     place = rng.permutation(int(units.max(initial=-1)) + 1)
     return np.asarray(place[units] % GROUPS, np.int64)
 
 
-def power(n: int) -> dict[str, Any]:
+def power(n: int, doubt: str | None = None) -> dict[str, Any]:
     """State and reason of a number that rests on `n` matched rows, as fields of a `Finding`.
 
-    >>> power(5000)
-    {'state': 'ok', 'reason': None}
+    Args:
+        doubt: why the number tells nothing even where rows are enough, or None.
+
+    >>> power(5000), power(5000, "real rows do no better")
+    ({'state': 'ok', 'reason': None}, {'state': 'uninformative', 'reason': 'real rows do no better'})
     """
-    if n >= LOW_POWER:
-        return {"state": "ok", "reason": None}
-    return {"state": "insufficient_power", "reason": f"fewer than {LOW_POWER} rows to compare"}
+    if n < LOW_POWER:
+        return {"state": "insufficient_power", "reason": f"fewer than {LOW_POWER} rows to compare"}
+    return {"state": "ok" if doubt is None else "uninformative", "reason": doubt}
 
 
 def title_of(facts: Mapping[str, Any], finding_id: str) -> str:

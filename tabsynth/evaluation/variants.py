@@ -1,7 +1,8 @@
 """Every comparison that an attack tried, as evidence: success on people who were used against people who were not.
 
-An attack reports its comparisons as rows of the finding's breakdown (`counted`, `ranked`), the largest of them as the
-finding itself (`attack_finding`). A policy reads the rows back as `Variant`s and corrects for how many there were.
+An attack reports its comparisons as rows of the finding's breakdown (`counted`, `ranked`), that with the strongest
+evidence as the finding itself (`attack_finding`). A policy reads the rows back as `Variant`s and corrects for how many
+there were.
 """
 
 from __future__ import annotations
@@ -106,21 +107,24 @@ def attack_finding(finding_id: str, title: str, rows: Sequence[Mapping[str, Any]
                    details: Mapping[str, Any] | None = None, **fields: Any) -> Finding:
     """The finding of an attack: headline = the variant with the strongest evidence, all of them in the breakdown.
 
+    The strongest evidence is the highest lower limit of a 95 % interval, of variants that are not supplementary if
+    there are such.
+
     Args:
         rows: of `counted` or `ranked`, at least one.
         few: why there are too few records to tell, or None.
-        fields: further fields of the finding, such as `ceiling`.
+        fields: further fields of the finding, such as `ceiling`. Control and baseline are the headline's.
     """
     told = sorted(rows, key=lambda row: (bool(row.get("supplementary")), -row["low"], -row["value"]))
     worst = told[0]
-    rates = {} if "train_hits" not in worst else {
+    reference: dict[str, Any] = {"control": CHANCE} if "train_hits" not in worst else {
         "control": worst["control_hits"] / worst["control_n"], "baseline": worst.get("baseline")}
     return Finding(
         finding_id, title, section, worst["value"], "lower is safer", n=worst["n"], unit_of_n=unit_of_n,
         interval=(worst["low"], worst["high"]), method=method, breakdown=tuple(dict(row) for row in told),
         state="ok" if few is None else "insufficient_power", reason=few,
         details={"variant": worst["key"], "variants": len(told), **_rate(worst), **(details or {})},
-        **{**rates, **fields})
+        **{**reference, **fields})
 
 
 def variants_of(finding: Finding) -> list[Variant]:

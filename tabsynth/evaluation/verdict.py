@@ -198,7 +198,7 @@ def _judge(finding: Finding, limit: Limit, evidence: Sequence[Tried], doubt: str
 
 
 def _judge_excess(finding: Finding, blank: Judgement, rule: Rule, evidence: Sequence[Tried]) -> Judgement:
-    """Correction 2 of the protocol: effect over the limit and a Holm-adjusted lower limit above the null.
+    """A finding: effect over the limit and a Holm-adjusted lower limit above the null.
 
     A residual risk is a finding, too, when its adjusted lower limit is above half the limit: a small risk that is
     certain weighs as much as a large one that is not.

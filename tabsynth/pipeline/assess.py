@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, get_args
 
-import numpy as np
-
 from tabsynth.core.artifact import canonical_json
 from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.files import prepare_folder, refuse_existing, replace_file
@@ -22,7 +20,7 @@ from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_co
 from tabsynth.pipeline.evaluation_log import Keeping
 from tabsynth.pipeline.fit import Fitted, load_model
 from tabsynth.pipeline.inputs import stem
-from tabsynth.pipeline.refit import refit_of
+from tabsynth.pipeline.refit import draw_of, refit_of
 from tabsynth.reports import document as documents
 from tabsynth.reports.model import ReportClass
 from tabsynth.reports.provenance import sha256_file
@@ -65,7 +63,7 @@ def assess(request: Request, *, progress: Progress = silent) -> tuple[Evaluation
     real, held, synth = _tables(request, model, progress)
     log = request.log.open_for(request.train)
     result = evaluate(synth, real, held, seed=request.seed, policy=request.policy, tier=request.tier,
-                      sections=request.sections, draw=None if model is None else _draw(model),
+                      sections=request.sections, draw=None if model is None else draw_of(model),
                       refit=None if model is None else refit_of(model), progress=progress)
     if log is not None:
         result = replace(result, selection=log.record(
@@ -138,10 +136,6 @@ def _schema(path: Path | None, model: Fitted | None) -> Schema | None:
     if path is not None:
         return load_schema(path)
     return None if model is None else model.generator.coding_.schema
-
-
-def _draw(model: Fitted) -> Any:
-    return lambda n, rng: model.generator.sample(n, rng=np.random.default_rng(rng))
 
 
 def _suffix(name: str) -> str:

@@ -21,7 +21,7 @@ from tabsynth.pipeline import split as splits
 from tabsynth.pipeline.evaluation_log import Keeping
 from tabsynth.pipeline.fit import Privacy
 from tabsynth.pipeline.inputs import Input, Reading
-from tabsynth.pipeline.refit import refit_of
+from tabsynth.pipeline.refit import draw_of, refit_of
 from tabsynth.pipeline.synthesizer import TabularSynthesizer
 
 
@@ -76,10 +76,9 @@ def evaluate(synthetic: Any, train: Any, holdout: Any, *, schema: Schema | str |
     real, _ = frames.to_table(train, schema, unit=unit)
     held, synth = (_under(real.schema, frame, name) for frame, name in ((holdout, "holdout"), (synthetic, "synthetic")))
     book = Keeping(log is not None, None if log is None else Path(log)).open(Path("."), real.schema.name or "table")
-    draw = None if fitted is None else fitted.fitted_.generator.sample
     result = evaluation.evaluate(
         synth, real, held, seed=seed, policy=policy, tier=tier, progress=progress,
-        draw=None if draw is None else lambda n, rng: draw(n, rng=rng),
+        draw=None if fitted is None else draw_of(fitted.fitted_),
         refit=None if fitted is None else refit_of(fitted.fitted_))
     if book is None:
         return result

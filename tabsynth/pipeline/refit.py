@@ -1,4 +1,7 @@
-"""The released model's recipe fitted to other rows, for the attacks that need it. Never booked, written or released."""
+"""The released model for the attacks: further rows of it, and its recipe fitted to other rows.
+
+A refit is never booked, written or released.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,11 @@ from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.ledger import Ledger
 
 PURPOSE: Final = "internal attack"
+
+
+def draw_of(fitted: Fitted) -> Draw:
+    """Further rows of the fitted model."""
+    return lambda n, rng: fitted.generator.sample(n, rng=rng)
 
 
 def refit_of(fitted: Fitted) -> Refit:

@@ -23,6 +23,7 @@ from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_co
 from tabsynth.pipeline.evaluation_log import EvaluationLog, Keeping
 from tabsynth.pipeline.fit import Fitted, Privacy, fit
 from tabsynth.pipeline.inputs import DEMO, Input, Reading, read_input
+from tabsynth.pipeline.refit import draw_of
 from tabsynth.pipeline.rows import default_rows
 from tabsynth.pipeline.split import HOLDOUT, Split, key_from_seed, require_units, split
 from tabsynth.pipeline.synthesizer import generator
@@ -106,7 +107,7 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     synth = draw_rows(fitted, request.rows or default_rows(fitted, parts.train), rng, progress)
     evaluation = evaluate(
         synth, parts.train, parts.holdout, seed=request.seed or 0, policy=request.policy,
-        draw=lambda n, generator: fitted.generator.sample(n, rng=generator), progress=progress)
+        draw=draw_of(fitted), progress=progress)
     if log is not None:  # the whole table: with DP the training part is another one each time
         evaluation = replace(evaluation, selection=log.record(
             source.table, synth, model=None, policy=evaluation.policy.name, tier=1, outcome=evaluation.outcome))

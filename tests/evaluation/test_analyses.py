@@ -138,6 +138,20 @@ def test_interactions_are_products() -> None:
     assert np.allclose(x[:, 2], x[:, 0] * x[:, 1])
 
 
+def test_a_timedelta_is_in_seconds() -> None:
+    schema = Schema((Column("stay", "number"), Column("wait", "timedelta"), Column("died", "boolean")))
+    rng = np.random.default_rng(0)
+    seconds = rng.integers(1, 3600, 400)
+    table = Table(schema, {"stay": cells("number", 0.5 * seconds + rng.normal(0, 1, 400)),
+                           "wait": cells("timedelta", seconds * 1_000_000),
+                           "died": cells("boolean", rng.random(400) < 0.5)})
+    side = prepare(table, table, table, seed=1).T
+    (as_cause,), (as_outcome,) = (fit(learn_design(read_analysis({"formula": text}, 1, schema), table), side).estimate
+                                  for text in ("stay ~ wait", "wait ~ stay"))
+    assert as_cause == pytest.approx(0.5, abs=0.01)
+    assert as_outcome == pytest.approx(2, abs=0.01)
+
+
 def test_logs_of_nothing_and_missing_cells_are_left_out() -> None:
     train = clinic(50, 0)
     crea = np.concatenate([[0.0, -1.0, np.inf], train["crea (mg/dl)"].values[3:]])

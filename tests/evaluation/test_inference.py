@@ -13,7 +13,7 @@ import pytest
 from tabsynth.core.finding import Finding
 from tabsynth.core.schema import Column, Evaluation, Schema
 from tabsynth.core.table import MISSING, Table
-from tabsynth.evaluation.attacks._nearest import tie_breaks
+from tabsynth.evaluation.attacks._gower import tie_breaks
 from tabsynth.evaluation.attacks._secrets import secret_columns
 from tabsynth.evaluation.attacks.inference import Attack, inference, near_enough, nearest_guesses, plan
 from tabsynth.evaluation.protocol import prepare

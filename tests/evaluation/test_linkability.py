@@ -13,7 +13,7 @@ import pytest
 from tabsynth.core.finding import Finding
 from tabsynth.core.schema import Column, Evaluation, Schema
 from tabsynth.core.table import Table
-from tabsynth.evaluation.attacks._nearest import tie_breaks
+from tabsynth.evaluation.attacks._gower import tie_breaks
 from tabsynth.evaluation.attacks.linkability import linkability, links, partitions, random_links
 from tabsynth.evaluation.intervals import wilson_centre
 from tabsynth.evaluation.protocol import Samples, prepare

@@ -16,7 +16,7 @@ from tabsynth.core.finding import Finding
 from tabsynth.core.schema import Column, Evaluation, Schema
 from tabsynth.core.table import INVALID, Cells, Table
 from tabsynth.evaluation.attacks.value_reuse import reused
-from tabsynth.evaluation.features import nearest_two
+from tabsynth.evaluation.features import nearest
 from tabsynth.evaluation.fidelity.detection import people_in_both
 from tabsynth.evaluation.identity import held_by_one, row_ids, value_ids
 from tabsynth.evaluation.tied import tied_to
@@ -102,6 +102,16 @@ def test_a_row_that_several_people_hold_is_nobodys_copy() -> None:
     assert set(verdicts(found).values()) == {"no_finding"}
 
 
+def test_the_headline_has_the_strongest_evidence_not_the_largest_excess() -> None:
+    train, holdout = people(1200, 1), people(1100, 2)
+    found = run(Table.concat([train.take(slice(0, 300)), people(800, 9)]), train, holdout, "copies", "value_reuse")
+    for finding in found.values():
+        rows = [row for row in finding.breakdown if not row.get("supplementary")]
+        assert finding.details["variant"] == max(rows, key=lambda row: row["low"])["key"]
+        assert finding.details["variants"] == len(finding.breakdown) > 1
+    assert (found["P0a"].value or 0) < max(row["value"] for row in found["P0a"].breakdown)
+
+
 def test_copies_within_a_person_count_as_that_person(train: Table, holdout: Table) -> None:
     twice = with_units(Table.concat([train.take(np.repeat(np.arange(500), 2))]), 2)
     found = run(twice, twice, with_units(holdout.take(slice(0, 1000)), 2, first=5000), "copies", "value_reuse")
@@ -142,7 +152,7 @@ def test_missing_unreadable_and_present_cells_differ() -> None:
     ("syn_mostly", 2220, 12, 18), ("syn_flip30", 1898, 1898, 124), (None, 736, 699, 48)])
 def test_value_reuse_counts_on_public_census_rows(
         data_folder: Path, name: str | None, values: int, train_hits: int, holdout_hits: int) -> None:
-    """Counts frozen in the evaluation protocol; None = columns resampled with seed 1."""
+    """Counts of ``evaluation/measures.md``; None = columns resampled with seed 1."""
     import pandas as pd
 
     read = {part: pd.read_csv(data_folder / "oracles" / f"census2k-{part}.csv.gz", dtype=str, keep_default_na=False)
@@ -331,12 +341,12 @@ def test_diagnostics_of_a_copy_and_of_a_fresh_sample(train: Table, holdout: Tabl
     assert fresh["D2.nndr"].value == pytest.approx(fresh["D2.nndr"].control, abs=0.05)
 
 
-def test_nearest_two_matches_all_pairs() -> None:
+def test_the_nearest_two_match_all_pairs() -> None:
     rng = np.random.default_rng(0)
     a, b = (rng.random((n, 7)).astype(np.float32) for n in (37, 53))
     a[3] = b[5]
     slow = np.sort(np.square(a[:, None] - b[None]).sum(axis=2), axis=1)[:, :2]
-    fast = nearest_two(a, b, block=10)
+    fast = nearest(a, b, 2, block=10)
     assert np.allclose(fast, slow, atol=1e-4)
     assert fast[3, 0] == 0
 

@@ -17,11 +17,19 @@ from threadpoolctl import threadpool_limits
 from tabsynth.core.finding import Finding
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import INVALID, Cells, Table
-from tabsynth.evaluation.attacks._pooled import Ranking, detectable_auc, null_error, pooled_auc
-from tabsynth.evaluation.attacks._scores import SCORES, Attacker, folds, kernel_width, look, share_of_first, targets
+from tabsynth.evaluation.attacks._membership_scores import (
+    SCORES,
+    Attacker,
+    folds,
+    kernel_width,
+    look,
+    share_of_first,
+    targets,
+)
+from tabsynth.evaluation.attacks._pooled_auc import Ranking, detectable_auc, null_error, pooled_auc
 from tabsynth.evaluation.attacks.membership import alarms, epsilon_lower_bound, exceeded_by
 from tabsynth.evaluation.attacks.vulnerable import highest_threshold, matched
-from tabsynth.evaluation.features import nearest_two, squared_distances
+from tabsynth.evaluation.features import nearest, squared_distances
 from tabsynth.evaluation.intervals import Floats, auc, delong
 from tabsynth.evaluation.protocol import Draw, evaluate, prepare, units_of
 from tabsynth.evaluation.variants import variants_of
@@ -96,7 +104,7 @@ def holdout() -> Table:
 
 
 def test_twenty_copied_outliers_are_found_by_nothing_but_the_vulnerable_set() -> None:
-    """The planted leak of the protocol's section 4.4."""
+    """An average over all people hides them, and so do distances."""
     rng = np.random.default_rng(1)
     synth, train, holdout = with_outliers(1000, rng), with_outliers(1000, rng), with_outliers(5000, rng)
     synth[:20] = train[:20] + rng.normal(0, 0.02, (20, 6))
@@ -195,7 +203,7 @@ def test_the_same_seed_gives_the_same_findings(holdout: Table) -> None:
     ("syn_mostly", 0.519, 0.536, 0.535), ("syn_flip30", 0.610, 0.600, 0.576), (None, 0.499, 0.499, 0.499)])
 def test_census_rows_are_near_the_figures_of_the_protocol(
         data_folder: Path, name: str | None, nearest: float, calibrated: float, classifier: float) -> None:
-    """Section 4.4, of another distance, other trees and half as many rows: within .035. None = resampled columns."""
+    """Published areas of another distance, other trees and half as many rows: within .035. None = resampled columns."""
     import pandas as pd
 
     read = {part: pd.read_csv(data_folder / "oracles" / f"census2k-{part}.csv.gz")
@@ -252,7 +260,7 @@ def test_looking_around_matches_all_pairs() -> None:
     assert np.allclose(seen.among_first, np.sort(every[:, :20], axis=1)[:, :4], atol=1e-3)
     assert np.allclose(seen.mass, np.log(np.exp(-every**2 / (2 * 0.7**2)).sum(axis=1)), atol=1e-3)
     blocks = np.concatenate([block for _, block in squared_distances(a, b, block=7)])
-    assert np.allclose(np.sort(blocks, axis=1)[:, :2], nearest_two(a, b), atol=1e-5)
+    assert np.allclose(np.sort(blocks, axis=1)[:, :2], nearest(a, b, 2), atol=1e-5)
 
 
 def test_density_and_influence_match_kernels_summed_by_hand(train: Table) -> None:
@@ -289,8 +297,8 @@ def test_the_share_of_synthetic_neighbours_matches_sorting() -> None:
 def test_the_kernel_tells_a_copy_from_a_neighbour_and_takes_equal_rows() -> None:
     rng = np.random.default_rng(0)
     points = rng.normal(size=(200, 3)).astype(np.float32)
-    nearest = nearest_two(points, points)[:, 1]
-    assert 0 < kernel_width(points) < np.sqrt(np.median(nearest))
+    to_neighbour = nearest(points, points, 2)[:, 1]
+    assert 0 < kernel_width(points) < np.sqrt(np.median(to_neighbour))
     assert kernel_width(np.zeros((50, 3), np.float32)) == 1.0
 
 

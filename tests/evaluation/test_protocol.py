@@ -19,7 +19,7 @@ from tabsynth.core.table import INVALID, MISSING, Cells, Table, empty_cells
 from tabsynth.evaluation import protocol
 from tabsynth.evaluation.agreement import compare, subsets
 from tabsynth.evaluation.bins import LevelBins, LineBins, learn_bins
-from tabsynth.evaluation.protocol import GROUPS, evaluate, pick, prepare, units_of
+from tabsynth.evaluation.protocol import GROUPS, Samples, evaluate, pick, prepare, units_of
 
 from .people import SCHEMA, cells, people, with_units
 
@@ -114,6 +114,20 @@ def test_empty_and_constant_columns_have_bins(kind: str) -> None:
     assert len(set(bins.codes(constant).tolist())) == 1
     assert bins.codes(nothing)[0] != bins.codes(constant)[0]
     assert learn_bins(column, nothing).codes(constant).max() < learn_bins(column, nothing).size
+
+
+def test_what_measures_share_is_made_once_for_each_samples() -> None:
+    asked = []
+
+    def shared(samples: Samples) -> int:
+        asked.append(samples)
+        return samples.n
+
+    first, second = (prepare(people(n, 1), people(n, 2), people(n, 3), seed=0) for n in (30, 40))
+    assert [s.once(shared) for s in (first, first, second, first)] == [30, 30, 40, 30]
+    assert asked == [first, second]
+    assert replace(first, seed=1).once(shared) == 30
+    assert len(asked) == 3
 
 
 def test_agreement_matches_counting_by_hand() -> None:

@@ -15,7 +15,8 @@ from tabsynth.core.schema import Column, Evaluation, Role, Schema
 from tabsynth.core.table import INVALID, Cells, Table, empty_cells
 from tabsynth.datasets.load import load_demo
 from tabsynth.datasets.simulate import joined_admissions, simulate_ward
-from tabsynth.evaluation.attacks._quasi_identifiers import people_per_cell, quasi_identifiers, secrets
+from tabsynth.evaluation.attacks._quasi_identifiers import people_per_cell, quasi_identifiers
+from tabsynth.evaluation.attacks._secrets import secrets
 from tabsynth.evaluation.attacks.rare_combinations import People, reproduced
 from tabsynth.evaluation.protocol import evaluate, prepare, units_of
 from tabsynth.evaluation.variants import variants_of

@@ -177,7 +177,7 @@ def test_the_error_covers_what_chance_does() -> None:
     for _ in range(50):
         used = np.concatenate([half := np.array([rng.permutation(40) < 20 for _ in range(12)]), ~half]).T
         scores = rng.normal(size=used.shape) + rng.normal(size=(40, 1)) + rng.standard_t(4, size=(1, 24))
-        area, error = shadow.pooled_auc(shadow.likelihood_ratios(scores, used), used)
+        area, error = shadow.auc_by_refit(shadow.likelihood_ratios(scores, used), used)
         centre, spread = shadow._by_chance(scores, used, rng)
         z.append((area - centre) / max(error, spread))
     assert 0.75 < np.std(z) < 1.25

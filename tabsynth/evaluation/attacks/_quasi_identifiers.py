@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tabsynth.core.schema import NUMERIC, Schema
+from tabsynth.core.schema import NUMERIC
 from tabsynth.core.table import concat_cells
 from tabsynth.evaluation.bins import learn_bins
 from tabsynth.evaluation.identity import Ids, row_ids, value_ids
@@ -21,16 +21,9 @@ NO_QUASI_IDENTIFIER: Final = (
 def quasi_identifiers(samples: Samples) -> tuple[str, ...]:
     """The declared quasi-identifiers that are compared, else the columns of that role; () where there are none."""
     schema = samples.schema
-    declared = schema.evaluation.quasi_identifiers or _of_role(schema, "quasi-identifier")
+    declared = schema.evaluation.quasi_identifiers or tuple(
+        column.name for column in schema.columns if column.role == "quasi-identifier")
     return tuple(name for name in dict.fromkeys(declared) if name in samples.columns)
-
-
-def secrets(samples: Samples) -> tuple[str, ...]:
-    """The sensitive columns that are compared, else the target; quasi-identifiers are no secret."""
-    target = samples.schema.evaluation.target
-    given = _of_role(samples.schema, "sensitive") or ((target,) if target is not None else ())
-    known = quasi_identifiers(samples)
-    return tuple(name for name in given if name in samples.columns and name not in known)
 
 
 def numbers_among(samples: Samples, names: tuple[str, ...]) -> bool:
@@ -63,7 +56,3 @@ def people_per_cell(cells: Ids, units: NDArray[np.int64], size: int) -> NDArray[
     """
     width = int(units.max(initial=0)) + 1
     return np.bincount(np.unique(cells * width + units) // width, minlength=size)
-
-
-def _of_role(schema: Schema, role: str) -> tuple[str, ...]:
-    return tuple(column.name for column in schema.columns if column.role == role)

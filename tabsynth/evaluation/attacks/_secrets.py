@@ -13,6 +13,18 @@ def declared_secrets(samples: Samples) -> list[str]:
     return list(dict.fromkeys([*sensitive, *(name for name in samples.columns if name == target)]))
 
 
+def secrets(samples: Samples) -> tuple[str, ...]:
+    """The sensitive columns that are compared, else the target; quasi-identifiers are no secret.
+
+    Other than `declared_secrets`, which an attack guesses one by one, these are combined with cells of the
+    quasi-identifiers, so that a column of the cell would add nothing and the target is only a stand-in.
+    """
+    target, known = samples.schema.evaluation.target, quasi_identifiers(samples)
+    sensitive = [column.name for column in samples.schema.columns if column.role == "sensitive"]
+    given = sensitive or ([target] if target is not None else [])
+    return tuple(name for name in given if name in samples.columns and name not in known)
+
+
 def secret_columns(samples: Samples, most: int) -> list[str]:
     """The declared secrets. Where no column is sensitive: the target and others in random order, `most` in all.
 

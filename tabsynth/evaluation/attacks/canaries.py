@@ -18,10 +18,10 @@ from scipy import stats
 from tabsynth.core.finding import Finding
 from tabsynth.core.rules import Rules
 from tabsynth.core.table import PRESENT, Cells, Table, empty_cells
-from tabsynth.evaluation.attacks._refitted import NO_REFIT, Points, closeness, n_people, nearest, people_of
-from tabsynth.evaluation.features import Embedding
+from tabsynth.evaluation.attacks._refitted import NO_REFIT, closeness, people_of
+from tabsynth.evaluation.features import Embedding, Points, nearest
 from tabsynth.evaluation.intervals import Floats
-from tabsynth.evaluation.protocol import Samples, title_of
+from tabsynth.evaluation.protocol import Samples, n_people, title_of
 from tabsynth.evaluation.variants import attack_finding, counted
 
 FACTS = {
@@ -39,8 +39,8 @@ METHOD: Final = (
     "tests a twin of the released model, refitted with canaries, not the released rows. Counts: made-up people guessed "
     "in, among those that were and those that were not. Interval: Newcombe. ")
 
-MOST: Final = 1_000
-FEWEST: Final = 500
+MOST_CANARIES: Final = 1_000
+FEWEST_CANARIES: Final = 500
 """Made-up people: one to five real ones, within these bounds."""
 ROWS: Final = 10_000
 """Most real rows among which they are put."""
@@ -52,8 +52,10 @@ LEVEL: Final = 0.05
 GUESSES: Final = ((0.05, 0.0), (0.125, 0.125), (0.5, 0.5))
 """Shares of the canaries that are guessed in and guessed out; chosen beforehand, and corrected for being several."""
 EPSILONS: Final = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
-FEW_PEOPLE: Final = 500
-FEWEST_PEOPLE: Final = 20
+ENOUGH: Final = 500
+"""Fewest real people for the attack to say anything."""
+FEWEST: Final = 20
+"""Fewest real people to refit on at all."""
 
 Mask = NDArray[np.bool_]
 
@@ -84,17 +86,17 @@ def canaries(samples: Samples) -> tuple[Finding, ...]:
     """Share of included canaries guessed in, minus that of the others; details: what epsilon it refutes."""
     title = title_of(FACTS, "P3c")
     base = None if samples.refit is None else people_of([samples.train], ROWS, samples, "among canaries")
-    if base is None or n_people(base) < FEWEST_PEOPLE:
-        reason = NO_REFIT if base is None else f"fewer than {FEWEST_PEOPLE} people to put canaries among"
+    if base is None or n_people(base) < FEWEST:
+        reason = NO_REFIT if base is None else f"fewer than {FEWEST} people to put canaries among"
         return (Finding.not_run("P3c", title, "privacy", reason, direction="lower is safer", method=METHOD),)
-    m = max(FEWEST, min(MOST, n_people(base) // 5))
+    m = max(FEWEST_CANARIES, min(MOST_CANARIES, n_people(base) // 5))
     embedding = Embedding.of(samples.columns, [base])
     made = made_up(base, m, embedding, samples.streams.stream(0, "canaries"))
     audit = run(samples, base, made, embedding)
     best = Audit(np.arange(m) < m // 2)
     return (attack_finding(
         "P3c", title, list(_rows(audit)), method=METHOD, unit_of_n="made-up people",
-        few=f"fewer than {FEW_PEOPLE} people to put canaries among" if n_people(base) < FEW_PEOPLE else None,
+        few=f"fewer than {ENOUGH} people to put canaries among" if n_people(base) < ENOUGH else None,
         details={"canaries": m, "real_rows_beside_them": len(base), "epsilon_lower_bound": audit.epsilon(),
                  "epsilon_if_every_guess_were_right": best.epsilon(), "delta": DELTA,
                  "p_of_claimed_epsilon": {f"{epsilon:g}": audit.p(epsilon) for epsilon in EPSILONS}}),)

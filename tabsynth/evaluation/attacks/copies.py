@@ -13,7 +13,7 @@ from tabsynth.core.table import Cells
 from tabsynth.evaluation.bins import learn_bins
 from tabsynth.evaluation.identity import Ids, held_by_one, occurs, row_ids, value_ids
 from tabsynth.evaluation.protocol import Samples, title_of, units_of
-from tabsynth.evaluation.variants import counted
+from tabsynth.evaluation.variants import attack_finding, counted
 
 FACTS = {
     "name": "copies",
@@ -28,7 +28,7 @@ METHOD: Final = (
     "Rows held by one person alone among training and holdout rows together: the share of the training people's that "
     "occurs in the synthetic table, minus the same share for holdout people, who were not used. On all columns, "
     "without numbers that are nearly unique to a row and, supplementary, with numbers rounded to training percentiles; "
-    "the largest difference is shown. Floats are compared to 12 digits. Interval: Newcombe.")
+    "the one with the strongest evidence is shown. Floats are compared to 12 digits. Interval: Newcombe.")
 ENOUGH: Final = 500
 """Fewest training and holdout rows for the attack to say anything."""
 NEAR_KEY: Final = 0.5
@@ -38,27 +38,20 @@ ROUNDED: Final = "numbers rounded"
 
 
 def copies(samples: Samples) -> tuple[Finding, ...]:
-    """c_T - c_H, the largest over the variants. control: c_H. ceiling: real rows found among real rows (c_T of H)."""
+    """c_T - c_H of the variant with the strongest evidence. control: c_H. ceiling: real rows found among real rows."""
     title = title_of(FACTS, "P0a")
     tables = (samples.train, samples.holdout, samples.synth)
-    if min(len(samples.train), len(samples.holdout)) < ENOUGH:
-        state: Mapping[str, Any] = {"state": "insufficient_power",
-                                    "reason": f"fewer than {ENOUGH} training or holdout rows"}
-    else:
-        state = {"state": "ok", "reason": None}
     exact = {name: value_ids([t[name] for t in tables]) for name in samples.columns}
     variants = {what: row_ids(ids) for what, ids in _variants(samples, exact).items() if ids}
-    rows = tuple(row for what, ids in variants.items() if (row := _attack(what, ids, samples)) is not None)
+    rows = [row for what, ids in variants.items() if (row := _attack(what, ids, samples)) is not None]
     if not rows:
         return (Finding("P0a", title, "privacy", 0.0, "lower is safer", n=len(samples.train), method=METHOD,
                         state="uninformative", reason="no row is held by one person alone, so none can be copied "
                         "from one"),)
-    worst = max(rows, key=lambda row: row["value"])
-    return (Finding(
-        "P0a", title, "privacy", worst["value"], "lower is safer", n=worst["train_n"], unit_of_n="unique rows",
-        interval=(worst["low"], worst["high"]), control=worst["control_hits"] / worst["control_n"],
-        ceiling=_natural(variants["all columns"], samples), method=METHOD, breakdown=rows, **state,
-        details={"variant": worst["key"], "train_rate": worst["train_hits"] / worst["train_n"]}),)
+    few = min(len(samples.train), len(samples.holdout)) < ENOUGH
+    return (attack_finding("P0a", title, rows, method=METHOD, unit_of_n="unique rows",
+                           few=f"fewer than {ENOUGH} training or holdout rows" if few else None,
+                           ceiling=_natural(variants["all columns"], samples)),)
 
 
 def _variants(samples: Samples, exact: Mapping[str, list[Ids]]) -> dict[str, list[list[Ids]]]:

@@ -1,22 +1,20 @@
 """D1-D3, distances: how close synthetic rows lie to training rows. Diagnostics, never evidence.
 
-Twenty training outliers copied with a little noise leave every number below as it was (evaluation protocol, section
-4.4): a policy may not use them.
+Twenty training outliers copied with a little noise leave every number below as it was (``evaluation/PROTOCOL.md``): a
+policy may not use them.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabsynth.core.finding import Finding
 from tabsynth.evaluation.agreement import Agreement, compare, subsets
-from tabsynth.evaluation.features import Embedding, nearest_two
+from tabsynth.evaluation.features import Embedding, nearest
 from tabsynth.evaluation.identity import occurs, row_ids, value_ids
-from tabsynth.evaluation.intervals import jackknife, wilson
+from tabsynth.evaluation.intervals import Floats, jackknife, wilson
 from tabsynth.evaluation.protocol import GROUPS, Samples, Side, power, title_of
 
 FACTS = {
@@ -50,13 +48,13 @@ def distances(samples: Samples) -> tuple[Finding, ...]:
     train, holdout = (embedding.points(side.table) for side in (samples.T, samples.H))
     query = samples.side(samples.synth, "queries", min(QUERIES, samples.n))
     points = embedding.points(query.table)
-    to_train, to_holdout = nearest_two(points, train), nearest_two(points, holdout)
-    control = nearest_two(holdout[:QUERIES], train)
+    to_train, to_holdout = nearest(points, train, 2), nearest(points, holdout, 2)
+    control = nearest(holdout[:QUERIES], train, 2)
     return (_dcr(samples, to_train[:, 0], to_holdout[:, 0]), _nndr(samples, query, to_train, control),
             _identical(samples), _gap(samples))
 
 
-def _dcr(samples: Samples, to_train: NDArray[np.float32], to_holdout: NDArray[np.float32]) -> Finding:
+def _dcr(samples: Samples, to_train: Floats, to_holdout: Floats) -> Finding:
     tie = np.isclose(to_train, to_holdout, rtol=1e-5, atol=1e-6)
     closer = (to_train < to_holdout) & ~tie
     share = float(closer.mean() + tie.mean() / 2)
@@ -65,7 +63,7 @@ def _dcr(samples: Samples, to_train: NDArray[np.float32], to_holdout: NDArray[np
                     interval=(min(low, share), max(high, share)), control=0.5)
 
 
-def _nndr(samples: Samples, query: Side, synth: NDArray[np.float32], control: NDArray[np.float32]) -> Finding:
+def _nndr(samples: Samples, query: Side, synth: Floats, control: Floats) -> Finding:
     ratios = _ratio(synth)
     value = float(np.median(ratios))
     without = [float(np.median(ratios[query.groups != g])) for g in range(GROUPS) if (query.groups != g).any()]
@@ -73,10 +71,10 @@ def _nndr(samples: Samples, query: Side, synth: NDArray[np.float32], control: ND
                     interval=jackknife(value, without, low=0.0, high=1.0))
 
 
-def _ratio(two: NDArray[np.float32]) -> NDArray[np.float64]:
+def _ratio(two: Floats) -> Floats:
     """Nearest over second-nearest distance; 1 where both are zero."""
-    near, second = np.sqrt(two.astype(np.float64)).T
-    ratios: NDArray[np.float64] = np.divide(near, second, out=np.ones_like(near), where=second > 0)
+    near, second = np.sqrt(two).T
+    ratios: Floats = np.divide(near, second, out=np.ones_like(near), where=second > 0)
     return ratios
 
 
@@ -98,7 +96,7 @@ def _gap(samples: Samples) -> Finding:
         return Finding.not_run("gap.2", title_of(FACTS, "gap.2"), "diagnostic", "fewer than 2 columns can be compared",
                                direction="closer to 0 is better", method=METHODS["gap.2"] + CAUTION)
     over, _ = subsets(len(samples.columns), 2, samples.streams)
-    again = _bootstrap(samples.T, samples.streams.stream(0, "bootstrap of T"))
+    again = samples.T.take(samples.streams.stream(0, "bootstrap of T").integers(0, samples.n, samples.n))
     pairs = [(side, real) for side in (samples.S, samples.F, again) for real in (samples.T, samples.H)]
     a = compare(pairs, samples.sizes, over)
     value = a[0].mean - a[1].mean
@@ -109,12 +107,6 @@ def _gap(samples: Samples) -> Finding:
 
 def _difference(train: Agreement, holdout: Agreement) -> float:
     return train.mean - holdout.mean
-
-
-def _bootstrap(side: Side, rng: np.random.Generator) -> Side:
-    rows = rng.integers(0, len(side), len(side))
-    return replace(side, table=side.table.take(rows), codes=side.codes[rows], units=side.units[rows],
-                   groups=side.groups[rows])
 
 
 def _finding(samples: Samples, finding_id: str, value: float, direction: Any, **fields: Any) -> Finding:

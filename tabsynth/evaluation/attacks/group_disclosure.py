@@ -61,7 +61,7 @@ class Attack:
 
 
 def group_disclosure(samples: Samples) -> tuple[Finding, ...]:
-    """Largest excess over the control, over sets of quasi-identifiers and secrets. control: the same for the holdout.
+    """Excess of the secret and quasi-identifiers with the strongest evidence. control: the same for the holdout.
 
     ``unanimous_in_train`` of a row is DiO: the share of the targets among training people whose cell agrees on the
     secret among those targets. It is context, not risk: it says how far the quasi-identifiers fix the secret.

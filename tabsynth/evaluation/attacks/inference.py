@@ -17,10 +17,11 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from tabsynth.core.finding import Finding
 from tabsynth.core.schema import NUMERIC
 from tabsynth.core.table import Table
-from tabsynth.evaluation.attacks._nearest import Coordinates, Points, has_value, nearest, tie_breaks
+from tabsynth.evaluation.attacks._gower import Coordinates, Points, has_value, nearest, tie_breaks
 from tabsynth.evaluation.attacks._quasi_identifiers import quasi_identifiers
 from tabsynth.evaluation.attacks._secrets import declared_secrets, secret_columns
 from tabsynth.evaluation.features import TreeFeatures, fill_empty
+from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.protocol import MAX_ROWS, Samples, title_of
 from tabsynth.evaluation.tied import tied_to
 from tabsynth.evaluation.variants import attack_finding, counted
@@ -51,8 +52,6 @@ CLASSES: Final = 10
 """Categories that the trees tell apart; they never guess a rarer one."""
 ROUNDING: Final = 1e-6
 """Coordinates are float32."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

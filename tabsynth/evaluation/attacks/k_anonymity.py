@@ -21,9 +21,9 @@ from tabsynth.evaluation.attacks._quasi_identifiers import (
     numbers_among,
     people_per_cell,
     quasi_identifiers,
-    secrets,
 )
-from tabsynth.evaluation.disclosure import is_small
+from tabsynth.evaluation.attacks._secrets import secrets
+from tabsynth.evaluation.disclosure import MIN_CELL, is_small
 from tabsynth.evaluation.identity import Ids, row_ids, value_ids
 from tabsynth.evaluation.intervals import Interval, jackknife
 from tabsynth.evaluation.protocol import GROUPS, Samples, Side, power, title_of, units_of
@@ -50,14 +50,14 @@ METHODS: Final = {
              "the secret (l = 1), numbers in bins; ceiling: the same for as many training rows. The secret with the "
              "largest share; breakdown: distribution of l. Interval: delete-group jackknife by person." + CAUTION,
 }
-K_CLASSES: Final = {"k = 1": 1, "k = 2 to 4": 2, "k = 5 to 10": 5, "k = 11 or more": 11}
-MAP_CLASSES: Final = {"no real person in the cell": 0, "1 to 10 real people in the cell": 1,
-                      "11 or more real people in the cell": 11}
+K_CLASSES: Final = {"k = 1": 1, "k = 2 to 4": 2, f"k = 5 to {MIN_CELL - 1}": 5, f"k = {MIN_CELL} or more": MIN_CELL}
+MAP_CLASSES: Final = {"no real person in the cell": 0, f"1 to {MIN_CELL - 1} real people in the cell": 1,
+                      f"{MIN_CELL} or more real people in the cell": MIN_CELL}
 L_CLASSES: Final = {"l = 1": 1, "l = 2": 2, "l = 3 or 4": 3, "l = 5 or more": 5}
 """Name -> smallest number of the class."""
 
 Shares = list[float] | None
-Cells = dict[str, tuple[Ids, Ids]]
+Spans = dict[str, tuple[Ids, Ids]]
 """Kind of cell -> ids of the synthetic rows and of as many training rows."""
 
 
@@ -69,14 +69,14 @@ def k_anonymity(samples: Samples) -> tuple[Finding, ...]:
     cells = {"exact values": row_ids([value_ids([samples.S.table[n], samples.T.table[n]]) for n in names])}
     if numbers_among(samples, names):
         cells["numbers in bins"] = row_ids([_coarse(samples, name) for name in names])
-    pairs: Cells = {span: (ids[0], ids[1]) for span, ids in cells.items()}
+    pairs: Spans = {span: (ids[0], ids[1]) for span, ids in cells.items()}
     return _k(samples, names, pairs), _l(samples, pairs["exact values"])
 
 
 # --- k ---------------------------------------------------------------------------------------------------
 
 
-def _k(samples: Samples, names: tuple[str, ...], cells: Cells) -> Finding:
+def _k(samples: Samples, names: tuple[str, ...], cells: Spans) -> Finding:
     rows: list[Mapping[str, Any]] = []
     for span, (synth, train) in cells.items():
         given, real = _sharing(synth, samples.S.units), _sharing(train, samples.T.units)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.finding import Finding
-from tabsynth.evaluation.attacks._nearest import Coordinates, Points, nearest, tie_breaks
+from tabsynth.evaluation.attacks._gower import Coordinates, Points, nearest, tie_breaks
 from tabsynth.evaluation.attacks._quasi_identifiers import quasi_identifiers
 from tabsynth.evaluation.protocol import Samples, title_of
 from tabsynth.evaluation.variants import attack_finding, counted
@@ -76,7 +76,7 @@ def links(targets: Points, pool: Points, parts: Sequence[Partition], neighbours:
     """Which targets are linked, shape (partitions, neighbours, targets).
 
     Args:
-        targets, pool: coordinates of people and of synthetic rows, see `_nearest`; shapes (m, d) and (n, d).
+        targets, pool: coordinates of people and of synthetic rows, see `_gower`; shapes (m, d) and (n, d).
         parts: two sets of columns each.
         neighbours: the k's.
         order: breaks ties between synthetic rows, shape (n,), see `tie_breaks`.

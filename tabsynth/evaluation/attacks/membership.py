@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.finding import Finding
-from tabsynth.evaluation.attacks._pooled import detectable_auc, pooled_auc
-from tabsynth.evaluation.attacks._scores import SCORES, Fold, folds
+from tabsynth.evaluation.attacks._membership_scores import SCORES, Fold, folds
+from tabsynth.evaluation.attacks._pooled_auc import detectable_auc, pooled_auc
 from tabsynth.evaluation.intervals import Floats, clopper_pearson
-from tabsynth.evaluation.protocol import LOW_POWER, Samples, title_of, units_of
+from tabsynth.evaluation.protocol import LOW_POWER, Samples, n_people, title_of
 from tabsynth.evaluation.variants import EVIDENCE, attack_finding, counted, ranked
 
 FACTS = {
@@ -54,7 +54,7 @@ ENOUGH: Final = 1_000
 
 def membership(samples: Samples) -> tuple[Finding, ...]:
     """AUC of each score (P2a), and true positives at a low false-alarm rate (P2a.tpr)."""
-    both = folds(samples)
+    both = samples.once(folds)
     sizes = len(both[0].members), sum(len(fold.controls) for fold in both)
     return _areas(both, *sizes), _low_alarm(samples, both, sizes[1])
 
@@ -63,7 +63,7 @@ def _areas(both: Sequence[Fold], n_members: int, n_controls: int) -> Finding:
     rows = [ranked(name, *pooled_auc([fold.ranking(name) for fold in both]), n_members, n_controls)
             for name in SCORES]
     few = f"fewer than {LOW_POWER} people on one side" if min(n_members, n_controls) < LOW_POWER else None
-    return attack_finding("P2a", title_of(FACTS, "P2a"), rows, method=METHOD, unit_of_n="people", few=few, control=0.5,
+    return attack_finding("P2a", title_of(FACTS, "P2a"), rows, method=METHOD, unit_of_n="people", few=few,
                           details={"scores": dict(SCORES), "detectable_auc": detectable_auc(
                               n_members, n_controls // 2, alpha=EVIDENCE / len(rows))})
 
@@ -172,7 +172,7 @@ def f1_over_naive(found: float, false: float, prevalence: float) -> float:
 
 def members_share(samples: Samples) -> float:
     """Sampling fraction of the training people among all people of training and holdout."""
-    train, holdout = (int(units_of(t).max(initial=-1)) + 1 for t in (samples.train, samples.holdout))
+    train, holdout = n_people(samples.train), n_people(samples.holdout)
     return train / (train + holdout)
 
 

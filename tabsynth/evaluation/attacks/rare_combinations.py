@@ -29,8 +29,9 @@ from tabsynth.evaluation.attacks._quasi_identifiers import (
     numbers_among,
     people_per_cell,
     quasi_identifiers,
-    secrets,
 )
+from tabsynth.evaluation.attacks._secrets import secrets
+from tabsynth.evaluation.disclosure import MIN_CELL
 from tabsynth.evaluation.identity import Ids, occurs, row_ids
 from tabsynth.evaluation.protocol import Samples, title_of, units_of
 from tabsynth.evaluation.variants import attack_finding, counted
@@ -44,22 +45,22 @@ FACTS = {
     "findings": {"P0b": "Rare combinations of quasi-identifiers that come out again"},
 }
 
-METHOD: Final = (
-    "Cells of the quasi-identifiers, alone or with a secret's value, held by 1 to 10 people among training and holdout "
-    "rows together, and by people of one side alone: share of the training side's that occur in the synthetic table, "
-    "minus the same share of the holdout side's. As many people on both sides, one cell a person at most, synthetic "
-    "rows in one cell counted once. Exact values (a secret number in ten bins); supplementary: all numbers in ten "
-    "bins, cells that one person alone holds, of all people, and comparisons of fewer than 100 cells. Interval: "
-    "Newcombe.")
-RARE: Final = 10
+RARE: Final = MIN_CELL - 1
 """Most people who hold a rare cell: below the smallest cell that may be shown."""
 ENOUGH: Final = 500
 """Fewest people on each side for the attack to say anything."""
-FEWEST: Final = 11
+FEWEST: Final = MIN_CELL
 """Fewest facts on each side: a comparison of a handful only costs the others evidence."""
 TELLING: Final = 100
 """Facts on each side from which a comparison can exclude an excess; a smaller one can only prove one."""
 EXACT: Final = "exact values"
+METHOD: Final = (
+    f"Cells of the quasi-identifiers, alone or with a secret's value, held by 1 to {RARE} people among training and "
+    "holdout rows together, and by people of one side alone: share of the training side's that occur in the synthetic "
+    "table, minus the same share of the holdout side's. As many people on both sides, one cell a person at most, "
+    "synthetic rows in one cell counted once. Exact values (a secret number in ten bins); supplementary: all numbers "
+    f"in ten bins, cells that one person alone holds, of all people, and comparisons of fewer than {TELLING} cells. "
+    "Interval: Newcombe.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ class People:
 
 
 def rare_combinations(samples: Samples) -> tuple[Finding, ...]:
-    """Largest excess of reproduced rare facts over the control. control: the holdout's rate.
+    """Excess of reproduced rare facts, of the comparison with the strongest evidence. control: the holdout's rate.
 
     details: synthetic rows whose exact cell 1 to 10 of as many training people hold, and of holdout people.
     """

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabsynth.core.finding import Finding
 from tabsynth.core.table import Table
-from tabsynth.evaluation.attacks._pooled import detectable_auc, pooled_auc
-from tabsynth.evaluation.attacks._scores import (
+from tabsynth.evaluation.attacks._membership_scores import (
     PROMINENT_BY,
     Rows,
     kernel_width,
@@ -25,7 +23,8 @@ from tabsynth.evaluation.attacks._scores import (
     searched_rows,
     swapped,
 )
-from tabsynth.evaluation.features import Embedding
+from tabsynth.evaluation.attacks._pooled_auc import detectable_auc, pooled_auc
+from tabsynth.evaluation.features import Embedding, Points
 from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.protocol import LOW_POWER, Draw, Samples, title_of
 from tabsynth.evaluation.variants import EVIDENCE, attack_finding, ranked
@@ -65,7 +64,7 @@ def scale(samples: Samples) -> tuple[Finding, ...]:
     rows = [ranked(name, *pooled_auc([fold.ranking(name) for fold in both]), n_members, n_controls)
             for name in both[0].members.scores]
     few = f"fewer than {LOW_POWER} people on one side" if min(n_members, n_controls) < LOW_POWER else None
-    return (attack_finding("P2c", title, rows, method=METHOD, unit_of_n="people", few=few, control=0.5, details={
+    return (attack_finding("P2c", title, rows, method=METHOD, unit_of_n="people", few=few, details={
         "synthetic_rows": sum(len(chunk) for chunk in chunks), "released_rows": len(samples.synth),
         "detectable_auc": detectable_auc(n_members, n_controls // 2, alpha=EVIDENCE / len(rows))}),)
 
@@ -84,7 +83,7 @@ class Passing:
     nearest: Floats
     mass: Floats
 
-    def then(self, points: NDArray[np.float32], others: NDArray[np.float32], width: float) -> Passing:
+    def then(self, points: Points, others: Points, width: float) -> Passing:
         """The same after some more rows."""
         seen = look(points, others, width, 1)
         return Passing(np.minimum(self.nearest, seen.distances[:, 0]), np.logaddexp(self.mass, seen.mass))

@@ -19,10 +19,10 @@ from scipy import stats
 
 from tabsynth.core.finding import Finding
 from tabsynth.core.table import Table
-from tabsynth.evaluation.attacks._refitted import NO_REFIT, Points, closeness, n_people, nearest, people_of
-from tabsynth.evaluation.features import Embedding
+from tabsynth.evaluation.attacks._refitted import NO_REFIT, closeness, people_of
+from tabsynth.evaluation.features import Embedding, Points, nearest
 from tabsynth.evaluation.intervals import Floats, components, holm
-from tabsynth.evaluation.protocol import Samples, in_random_order, title_of, units_of
+from tabsynth.evaluation.protocol import Samples, in_random_order, n_people, title_of, units_of
 from tabsynth.evaluation.variants import CHANCE, attack_finding, ranked
 
 FACTS = {
@@ -59,8 +59,10 @@ FEWEST_WORST: Final = 10
 NEIGHBOURS: Final = 5
 REASSIGNED: Final = 100
 """Reassignments of halves to refits."""
-FEW_PEOPLE: Final = 200
-FEWEST_PEOPLE: Final = 20
+ENOUGH: Final = 200
+"""Fewest people for the attack to say anything."""
+FEWEST: Final = 20
+"""Fewest people to refit on at all."""
 LEVEL: Final = 0.05
 """Family-wise level of individual success."""
 
@@ -88,12 +90,12 @@ def shadow(samples: Samples) -> tuple[Finding, ...]:
     """AUC over people and refits, and over the people it works best on."""
     titles = {finding_id: title_of(FACTS, finding_id) for finding_id in ("P3a", "P3a.worst")}
     pool = None if samples.refit is None else people_of([samples.train, samples.holdout], 2 * ROWS, samples, "shadows")
-    if pool is None or n_people(pool) < FEWEST_PEOPLE:
-        reason = NO_REFIT if pool is None else f"fewer than {FEWEST_PEOPLE} people to refit on"
+    if pool is None or n_people(pool) < FEWEST:
+        reason = NO_REFIT if pool is None else f"fewer than {FEWEST} people to refit on"
         return tuple(Finding.not_run(i, title, "privacy", reason, direction="lower is safer", method=METHOD)
                      for i, title in titles.items())
     shadows = refits(samples, pool)
-    few = f"fewer than {FEW_PEOPLE} people to refit on" if n_people(pool) < FEW_PEOPLE else None
+    few = f"fewer than {ENOUGH} people to refit on" if n_people(pool) < ENOUGH else None
     details = {"refits": shadows.used.shape[1], "mean_rows_learned_from": round(shadows.rows)}
     return (
         attack_finding("P3a", titles["P3a"], list(_everybody(shadows, samples)), method=METHOD, unit_of_n="people",
@@ -138,7 +140,7 @@ def likelihood_ratios(scores: Floats, used: Used) -> Floats:
     return _ratio(scores, mean_in, var_in + floor, mean_out, var_out + floor)
 
 
-def pooled_auc(values: Floats, used: Used) -> tuple[float, float]:
+def auc_by_refit(values: Floats, used: Used) -> tuple[float, float]:
     """AUC of pairs (person, refit) that belong together against those that do not, and its error by refit.
 
     DeLong's components, summed by refit before they are squared: all scores of a refit hang on the same rows, and a
@@ -204,7 +206,7 @@ def worst_found(scores: Floats, used: Used, rng: np.random.Generator) -> tuple[f
     worst = worst[: min(len(worst), max(FEWEST_WORST, len(worst) // WORST_SHARE))]
     values = _ratio(scores[worst, half:], mean_in[worst], var_in[worst], mean_out[worst], var_out[worst])
     tested = used[worst, half:]
-    area, error = pooled_auc(values, tested)
+    area, error = auc_by_refit(values, tested)
     chance = [_area(values, tested[:, rng.permutation(tested.shape[1])]) for _ in range(REASSIGNED)]
     return area, max(error, float(np.std(chance))), len(worst)
 
@@ -243,7 +245,7 @@ def _everybody(shadows: Shadows, samples: Samples) -> Iterator[dict[str, Any]]:
     for score, values in shadows.scores.items():
         for group, people in groups.items():
             key, part, used = f"{score}, {group}", values[people], shadows.used[people]
-            area, error = pooled_auc(likelihood_ratios(part, used), used)
+            area, error = auc_by_refit(likelihood_ratios(part, used), used)
             centre, spread = _by_chance(part, used, samples.streams.stream(0, f"reassigned {key}"))
             yield ranked(key, min(1.0, area - centre + CHANCE), max(error, spread), len(part), len(part))
 

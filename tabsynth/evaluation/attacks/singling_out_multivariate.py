@@ -48,7 +48,7 @@ AT_ONCE: Final = 1_024
 
 
 def singling_out_multivariate(samples: Samples) -> tuple[Finding, ...]:
-    """Residual risk, the largest over k. control: the rate for holdout people; baseline: of blind guessing."""
+    """Residual risk of the k with the strongest evidence. control: for holdout people; baseline: of blind guessing."""
     title = title_of(FACTS, "P1b")
     among = population(samples, MAX_RELEASED)
     rows = []

@@ -1,7 +1,7 @@
 """P0e, value reuse: values that one training person alone holds, given out again.
 
 Columns resampled from training rows have no association left and still point at people: among values that occur once
-in the output, nearly all are somebody's (evaluation protocol, conclusion 12).
+in the output, nearly all are somebody's (figures: ``evaluation/measures.md``, "Checked against").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tabsynth.core.finding import Finding
 from tabsynth.core.table import Table
 from tabsynth.evaluation.identity import Ids, held_by_one, occurs, value_ids
 from tabsynth.evaluation.protocol import Samples, pick, title_of, units_of
-from tabsynth.evaluation.variants import counted
+from tabsynth.evaluation.variants import attack_finding, counted
 
 FACTS = {
     "name": "value_reuse",
@@ -29,14 +29,15 @@ FACTS = {
 METHOD: Final = (
     "Values that one synthetic unit alone holds: the share that equals a value which one training person alone holds, "
     "minus the same share for holdout people, as many real rows on both sides. Each column with mostly distinct "
-    "values and, supplementary, all columns together; the largest difference is shown. Interval: Newcombe.")
+    "values and, supplementary, all columns together; the one with the strongest evidence is shown. Interval: "
+    "Newcombe.")
 ENOUGH: Final = 200
 """Fewest values to attack with."""
 MOSTLY_DISTINCT: Final = 0.5
 
 
 def value_reuse(samples: Samples) -> tuple[Finding, ...]:
-    """Largest excess of reuse over the control, over columns. control: the same share for the holdout."""
+    """Excess of reuse in the column with the strongest evidence. control: the same share for the holdout."""
     title = title_of(FACTS, "P0e")
     n = min(len(samples.train), len(samples.holdout))
     sides = [_sample(table, n, samples, name) for table, name in
@@ -50,12 +51,9 @@ def value_reuse(samples: Samples) -> tuple[Finding, ...]:
         rows.append(counted("all columns together", (total[1], total[0]), (total[2], total[0]), supplementary=True))
     if not rows:
         return (_too_few(title, total[0], n, any(c[3] > MOSTLY_DISTINCT for c in found.values())),)
-    worst = max(rows, key=lambda row: float(row["value"]))
-    return (Finding(
-        "P0e", title, "privacy", worst["value"], "lower is safer", n=worst["n"], unit_of_n="values",
-        interval=(worst["low"], worst["high"]), control=worst["control_hits"] / worst["n"], method=METHOD,
-        breakdown=tuple(rows), details={"variant": worst["key"], "train_rate": worst["train_hits"] / worst["n"],
-                                        "values": total[0], "equal_to_train": total[1], "equal_to_holdout": total[2]}),)
+    return (attack_finding(
+        "P0e", title, rows, method=METHOD, unit_of_n="values",
+        details={"values": total[0], "equal_to_train": total[1], "equal_to_holdout": total[2]}),)
 
 
 def reused(ids: list[Ids], units: list[NDArray[np.int64]]) -> tuple[int, int, int, float]:

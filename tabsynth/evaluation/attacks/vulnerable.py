@@ -1,7 +1,7 @@
 """P2b, membership of the people who stand out most: what an average over all people hides.
 
-Twenty training outliers copied with a little noise leave the attacks on everybody at chance (evaluation protocol,
-section 4.4). Here the same attacks are held against people who stand out as much and were not used.
+Twenty training outliers copied with a little noise leave the attacks on everybody at chance. Here the same attacks are
+held against people who stand out as much and were not used.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.finding import Finding
-from tabsynth.evaluation.attacks._pooled import detectable_auc, pooled_auc
-from tabsynth.evaluation.attacks._scores import PROMINENT_BY, SCORES, Fold, Group, folds
+from tabsynth.evaluation.attacks._membership_scores import PROMINENT_BY, SCORES, Fold, Group, folds
+from tabsynth.evaluation.attacks._pooled_auc import detectable_auc, pooled_auc
 from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.protocol import Samples, title_of
 from tabsynth.evaluation.variants import EVIDENCE, attack_finding, ranked
@@ -34,11 +34,11 @@ METHOD: Final = (
     "threshold, the highest with at least 100 non-members, and members are matched to non-members on that distance "
     "(after the rule of Meeus et al. 2023). Halves change places, AUCs are pooled. Interval: DeLong, by person. The "
     "worst found, not the worst possible.")
-CONTROLS: Final = 100
+ENOUGH_CONTROLS: Final = 100
 """Non-members that are enough."""
-FEW_CONTROLS: Final = 50
+FEWEST_CONTROLS: Final = 50
 """Below this number of non-members nothing is said."""
-FEW_MEMBERS: Final = 20
+ENOUGH_MEMBERS: Final = 20
 """Below this number of members nothing is excluded."""
 MEMBERS_EACH: Final = 10
 """Most members matched to one non-member."""
@@ -47,10 +47,10 @@ MEMBERS_EACH: Final = 10
 def vulnerable(samples: Samples) -> tuple[Finding, ...]:
     """AUC of every score among the people who stand out. details: how many, and what AUC would have been noticed."""
     title = title_of(FACTS, "P2b")
-    both = folds(samples)
+    both = samples.once(folds)
     controls = np.concatenate([fold.controls.stands_out for fold in both])
-    if len(controls) < FEW_CONTROLS:
-        return (Finding.not_run("P2b", title, "privacy", f"fewer than {FEW_CONTROLS} non-members",
+    if len(controls) < FEWEST_CONTROLS:
+        return (Finding.not_run("P2b", title, "privacy", f"fewer than {FEWEST_CONTROLS} non-members",
                                 direction="lower is safer", method=METHOD),)
     threshold = highest_threshold(controls)
     chosen = [prominent(fold, threshold, samples.streams.stream(i, "matching of members to non-members"))
@@ -65,11 +65,11 @@ def vulnerable(samples: Samples) -> tuple[Finding, ...]:
             for name in SCORES]
     details = {"worst_found": True, "share_of_people": float((controls >= threshold).mean()),
                "detectable_auc": detectable_auc(n_members, n_controls // 2, alpha=EVIDENCE / len(rows))}
-    return (attack_finding("P2b", title, rows, method=METHOD, unit_of_n="people", control=0.5, details=details,
+    return (attack_finding("P2b", title, rows, method=METHOD, unit_of_n="people", details=details,
                            few=_few(n_members, n_controls)),)
 
 
-def highest_threshold(controls: Floats, enough: int = CONTROLS) -> float:
+def highest_threshold(controls: Floats, enough: int = ENOUGH_CONTROLS) -> float:
     """The highest threshold that `enough` non-members reach, or all where they are fewer.
 
     >>> highest_threshold(np.array([1.0, 5.0, 2.0, 4.0]), enough=2)
@@ -102,9 +102,9 @@ def matched(wanted: Floats, offered: Floats, rng: np.random.Generator) -> NDArra
 
 
 def _few(n_members: int, n_controls: int) -> str | None:
-    if n_controls < CONTROLS:
-        return f"fewer than {CONTROLS} non-members who stand out"
-    return f"fewer than {FEW_MEMBERS} members who stand out" if n_members < FEW_MEMBERS else None
+    if n_controls < ENOUGH_CONTROLS:
+        return f"fewer than {ENOUGH_CONTROLS} non-members who stand out"
+    return f"fewer than {ENOUGH_MEMBERS} members who stand out" if n_members < ENOUGH_MEMBERS else None
 
 
 def _take(group: Group, rows: NDArray[np.intp]) -> Group:

@@ -11,7 +11,7 @@ import numpy as np
 from tabsynth.core.finding import Direction, Finding
 from tabsynth.evaluation.agreement import Agreement, position
 from tabsynth.evaluation.intervals import Floats, jackknife
-from tabsynth.evaluation.protocol import Samples, power, title_of
+from tabsynth.evaluation.protocol import LOW_POWER, Samples, power, title_of
 
 
 def anchored(samples: Samples, facts: Mapping[str, Any], finding_id: str, numbers: Sequence[Floats],
@@ -33,13 +33,11 @@ def anchored(samples: Samples, facts: Mapping[str, Any], finding_id: str, number
     sign = -1.0 if falling else 1.0
     place = position(*(Agreement(sign * x[:1], sign * x[None, 1:]) for x in numbers))
     interval = jackknife(float(value[0]), value[1:], low=0.0, high=high)
-    standing = power(samples.n)
-    if standing["state"] == "ok" and interval is None:
-        standing = {"state": "insufficient_power", "reason": "too few people to say how sure the number is"}
-    elif standing["state"] == "ok" and doubt is not None:
-        standing = dict(zip(("state", "reason"), doubt))
-    elif standing["state"] == "ok" and place.normalised is None and not _worse(sign, value, ceiling):
-        standing = {"state": "uninformative", "reason": place.reason}
+    tells = place.normalised is not None or _worse(sign, value, ceiling)
+    standing = power(samples.n, None if tells else place.reason)
+    first = ("insufficient_power", "too few people to say how sure the number is") if interval is None else doubt
+    if first is not None and samples.n >= LOW_POWER:
+        standing = dict(zip(("state", "reason"), first))
     return Finding(finding_id, title_of(facts, finding_id), "fidelity", float(value[0]), direction, n=n,
                    interval=interval, floor=float(floor[0]), ceiling=float(ceiling[0]), normalised=place.normalised,
                    method=method, **standing, **fields)

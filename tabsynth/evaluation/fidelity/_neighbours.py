@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tabsynth.evaluation.features import Embedding
+from tabsynth.evaluation.features import Embedding, Points
 from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.protocol import GROUPS, Samples, Side, pick
 
@@ -38,7 +38,7 @@ class Cloud:
         units: whose row it is, shape (n,).
     """
 
-    points: NDArray[np.float32]
+    points: Points
     groups: NDArray[np.int64]
     units: NDArray[np.int64]
 
@@ -84,7 +84,7 @@ class Balls(NamedTuple):
 
 
 def clouds(samples: Samples) -> Clouds:
-    """The four sides, `MAX_POINTS` rows at most of each, whole people."""
+    """The four sides, `MAX_POINTS` rows at most of each, whole people. Ask `Samples.once` for them."""
     embedding = Embedding.learn(samples)
     return Clouds(*(_cloud(samples, embedding, side, name) for name, side in
                     (("S", samples.S), ("F", samples.F), ("T", samples.T), ("H", samples.H))))
@@ -116,6 +116,11 @@ def balls(cloud: Cloud, k: int = NEIGHBOURS) -> Balls:
         reach[rows] = np.maximum(_kth(of_others, cloud.parts, k) - TIE, TIE)
         held[rows], _ = hits(squared, reach[rows], cloud.groups[rows], cloud.parts)
     return Balls(reach, held)
+
+
+def real_balls(samples: Samples) -> Balls:
+    """The balls of the holdout rows. Ask `Samples.once` for them."""
+    return balls(samples.once(clouds).H)
 
 
 def hits(squared: Floats, reach: Floats, groups: NDArray[np.int64],

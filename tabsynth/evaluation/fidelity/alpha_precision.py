@@ -9,7 +9,7 @@ from scipy import stats
 
 from tabsynth.core.finding import Finding
 from tabsynth.evaluation.fidelity._anchored import anchored, share
-from tabsynth.evaluation.fidelity._neighbours import NEIGHBOURS, TIE, Balls, Cloud, Clouds, balls, clouds, nearest
+from tabsynth.evaluation.fidelity._neighbours import NEIGHBOURS, TIE, Balls, Cloud, Clouds, clouds, nearest, real_balls
 from tabsynth.evaluation.intervals import Floats, jackknife
 from tabsynth.evaluation.protocol import Samples, power, title_of
 
@@ -40,9 +40,9 @@ CAUTION: Final = " A diagnostic, not evidence: files that hold copies of real ro
 
 def alpha_precision(samples: Samples) -> tuple[Finding, ...]:
     """Both curves for S, F and T against H, and authenticity of S and H against T. 5,000 rows of each at most."""
-    cloud = clouds(samples)
+    cloud = samples.once(clouds)
     sides = (cloud.S, cloud.F, cloud.T)
-    around = balls(cloud.H)
+    around = samples.once(real_balls)
     curves = {"alpha_precision": [precision(side, cloud.H) for side in sides],
               "beta_recall": [recall(side, cloud.H, around) for side in sides]}
     return (*(anchored(samples, FACTS, name, curve, "higher is better", n=len(cloud.H), method=METHODS[name] + SPACE)

@@ -13,7 +13,8 @@ from tabsynth.core.finding import Finding
 from tabsynth.core.schema import NUMERIC
 from tabsynth.core.table import Cells
 from tabsynth.evaluation.agreement import Subset, subsets
-from tabsynth.evaluation.fidelity._leave_out import cell_counts, id_counts, place, spread
+from tabsynth.evaluation.fidelity._anchored import anchored
+from tabsynth.evaluation.fidelity._leave_out import cell_counts, id_counts
 from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.protocol import GROUPS, Samples, Side, title_of
 
@@ -82,11 +83,9 @@ def dependence(samples: Samples) -> tuple[Finding, ...]:
     over, exact = subsets(len(samples.columns), 2, samples.streams)
     s, f, t, h = (Associations.of(side, samples, over) for side in (samples.S, samples.F, samples.T, samples.H))
     value, floor, ceiling = (compare_parts(side, h) for side in (s, f, t))
-    return (Finding(
-        "dependence", title, "fidelity", float(value.mean[0]), "lower is better", n=samples.n,
-        interval=spread(value.mean, low=0.0, high=1.0), floor=float(floor.mean[0]), ceiling=float(ceiling.mean[0]),
-        method=METHOD, **place(samples.n, value.mean, floor.mean, ceiling.mean),
-        breakdown=_worst(samples, over, value, floor, ceiling),
+    return (anchored(
+        samples, FACTS, "dependence", [parts.mean for parts in (value, floor, ceiling)], "lower is better",
+        n=samples.n, method=METHOD, falling=True, breakdown=_worst(samples, over, value, floor, ceiling),
         details={"lost": float(value.lost[:, 0].mean()), "invented": float(value.invented[:, 0].mean()),
                  "lost_ceiling": float(ceiling.lost[:, 0].mean()),
                  "invented_ceiling": float(ceiling.invented[:, 0].mean()), "pairs": len(over), "all_pairs": exact}),)

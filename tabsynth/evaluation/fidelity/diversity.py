@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.finding import Direction, Finding
-from tabsynth.evaluation.agreement import Subset, subsets
-from tabsynth.evaluation.features import Embedding
-from tabsynth.evaluation.fidelity._leave_out import cell_counts, entropy, id_counts, ratio, shares, spread
+from tabsynth.evaluation.agreement import Subset, shares, subsets
+from tabsynth.evaluation.features import Embedding, Points
+from tabsynth.evaluation.fidelity._leave_out import cell_counts, entropy, id_counts, ratio, spread
 from tabsynth.evaluation.identity import row_ids, value_ids
 from tabsynth.evaluation.intervals import Floats, wilson
 from tabsynth.evaluation.protocol import GROUPS, Samples, Side, power, title_of
@@ -189,7 +189,7 @@ def _distance(samples: Samples, sides: Sequence[Side]) -> Finding:
                    "closer to 1 is better", details={"pairs": PAIRS})
 
 
-def median_distance(points: NDArray[np.float32], side: Side, rng: np.random.Generator) -> Floats | None:
+def median_distance(points: Points, side: Side, rng: np.random.Generator) -> Floats | None:
     """Median distance of random pairs of rows of two people, shape (GROUPS + 1,); None if a group holds all pairs.
 
     Without group g: the pairs that have no row of it, so that what the sampling of pairs adds is in the interval.
@@ -203,7 +203,7 @@ def median_distance(points: NDArray[np.float32], side: Side, rng: np.random.Gene
     return None if any(not len(part) for part in out) else np.array([np.median(part) for part in out], np.float64)
 
 
-def _lengths(points: NDArray[np.float32], first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
+def _lengths(points: Points, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
     squared: Floats = np.square(points[first] - points[second]).sum(axis=1, dtype=np.float64)
     return np.sqrt(squared)
 

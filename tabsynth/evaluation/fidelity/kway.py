@@ -48,13 +48,10 @@ def _kway(samples: Samples, k: int) -> Finding:
     sides = [samples.S, samples.F, samples.T, *samples.draws]
     value, floor, ceiling, *draws = compare([(side, samples.H) for side in sides], samples.sizes, over)
     place = position(value, floor, ceiling)
-    standing = power(samples.n)
-    if standing["state"] == "ok" and place.normalised is None:
-        standing = {"state": "uninformative", "reason": place.reason}
     return Finding(
         finding_id, title, "fidelity", value.mean, "higher is better", n=samples.n, interval=value.interval,
-        floor=floor.mean, ceiling=ceiling.mean, normalised=place.normalised, method=METHOD, **standing,
-        breakdown=_worst(samples, over, value, floor, ceiling),
+        floor=floor.mean, ceiling=ceiling.mean, normalised=place.normalised, method=METHOD,
+        **power(samples.n, place.reason), breakdown=_worst(samples, over, value, floor, ceiling),
         details={"subsets": len(over), "all_subsets": exact, "seed": samples.seed,
                  "normalised_interval": None if place.interval is None else list(place.interval),
                  **_spread([value, *draws])})

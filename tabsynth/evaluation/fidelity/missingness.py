@@ -42,13 +42,11 @@ def missingness(samples: Samples) -> tuple[Finding, ...]:
 def _finding(samples: Samples, title: str, value: Agreement, floor: Agreement, ceiling: Agreement, *,
              columns: int) -> Finding:
     place = position(value, floor, ceiling)
-    standing = power(samples.n)
-    if standing["state"] == "ok" and place.normalised is None:
-        standing = {"state": "uninformative", "reason": place.reason}
     interval = value.interval
     return Finding(
         "missingness", title, "fidelity", 1 - value.mean, "lower is better", n=samples.n, floor=1 - floor.mean,
-        ceiling=1 - ceiling.mean, normalised=place.normalised, method=METHOD, **standing,
+        ceiling=1 - ceiling.mean, normalised=place.normalised, method=METHOD,
+        **power(samples.n, place.reason),
         interval=None if interval is None else (1 - interval[1], 1 - interval[0]),
         details={"columns_with_missing_cells": columns})
 

@@ -19,7 +19,7 @@ from sklearn.tree import DecisionTreeClassifier
 from tabsynth.core.finding import Finding
 from tabsynth.evaluation.features import linear
 from tabsynth.evaluation.fidelity._anchored import anchored
-from tabsynth.evaluation.intervals import Floats, jackknife_error
+from tabsynth.evaluation.intervals import Floats, jackknife_error, without_each
 from tabsynth.evaluation.protocol import GROUPS, Samples, Side, pick, title_of
 
 FACTS = {
@@ -99,7 +99,7 @@ class Pooled:
 
     def share(self) -> Floats:
         """c, the share of the side's rows, with everybody and without each group, shape (GROUPS + 1,)."""
-        rows, mine = (_without(np.bincount(self.groups, w, GROUPS)) for w in (None, self.label))
+        rows, mine = (without_each(np.bincount(self.groups, w, GROUPS)) for w in (None, self.label))
         return np.asarray(np.divide(mine, rows, out=np.full(GROUPS + 1, math.nan), where=rows > 0), np.float64)
 
 
@@ -228,8 +228,8 @@ def _leaf_pmse(x: NDArray[np.float32], pooled: Pooled) -> Floats:
     """pMSE of a tree with everybody and, in the same leaves, without each group, shape (GROUPS + 1,)."""
     tree = DecisionTreeClassifier(max_depth=DEPTH, min_samples_leaf=max(ENOUGH_ROWS, len(x) // 200), random_state=0)
     leaf = tree.fit(x, pooled.label).apply(x)
-    rows, mine = (_without(np.bincount(leaf * GROUPS + pooled.groups, w, (leaf.max() + 1) * GROUPS).reshape(-1, GROUPS))
-                  for w in (None, pooled.label))
+    cells, size = leaf * GROUPS + pooled.groups, (leaf.max() + 1) * GROUPS
+    rows, mine = (without_each(np.bincount(cells, w, size).reshape(-1, GROUPS)) for w in (None, pooled.label))
     total = np.maximum(rows.sum(axis=0), 1)
     chance = np.divide(mine, rows, out=np.zeros_like(mine), where=rows > 0)
     return np.asarray((rows * np.square(chance - pooled.share())).sum(axis=0) / total, np.float64)
@@ -242,8 +242,7 @@ def _permuted(pooled: Pooled, rng: np.random.Generator) -> list[Floats]:
 
 
 def _part(samples: Samples, side: Side, name: str) -> Side:
-    rows = pick(side.units, TREE_ROWS, samples.streams.stream(0, f"rows of trees {name}"))
-    return Side(side.table, side.codes[rows], side.units[rows], side.groups[rows])
+    return side.take(pick(side.units, TREE_ROWS, samples.streams.stream(0, f"rows of trees {name}")))
 
 
 def _finding(samples: Samples, finding_id: str, fitted: list[Propensity], n: int) -> Finding:
@@ -255,12 +254,6 @@ def _finding(samples: Samples, finding_id: str, fitted: list[Propensity], n: int
     details = {**value.told(), "ceiling": ceiling.told(), "floor": floor.told()}
     return anchored(samples, FACTS, finding_id, [p.ratio for p in fitted], "closer to 1 is better", n=n,
                     method=METHODS[finding_id], falling=True, high=math.inf, details=details)
-
-
-def _without(of_group: NDArray[Any]) -> Floats:
-    """Sums over all groups, and over all but each: shape (..., GROUPS) to (..., GROUPS + 1)."""
-    total = of_group.sum(axis=-1, keepdims=True)
-    return np.concatenate([total, total - of_group], axis=-1).astype(np.float64)
 
 
 def _log_likelihood(x: Matrix, y: Floats, beta: Floats) -> float:

@@ -10,7 +10,16 @@ import numpy as np
 
 from tabsynth.core.finding import Direction, Finding
 from tabsynth.evaluation.fidelity._anchored import anchored, share
-from tabsynth.evaluation.fidelity._neighbours import NEIGHBOURS, Balls, Cloud, balls, clouds, hits, squared_distances
+from tabsynth.evaluation.fidelity._neighbours import (
+    NEIGHBOURS,
+    Balls,
+    Cloud,
+    balls,
+    clouds,
+    hits,
+    real_balls,
+    squared_distances,
+)
 from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.protocol import GROUPS, Samples
 
@@ -58,16 +67,15 @@ class Inside(NamedTuple):
 
 def prdc(samples: Samples) -> tuple[Finding, ...]:
     """Real = holdout rows, fake = S; ceiling: T as the fake rows, floor: F. 5,000 rows of each at most."""
-    cloud = clouds(samples)
-    real = balls(cloud.H)
+    cloud, real = samples.once(clouds), samples.once(real_balls)
     value, floor, ceiling = (compare(cloud.H, real, side) for side in (cloud.S, cloud.F, cloud.T))
     return tuple(_finding(samples, name, numbers, len(cloud.H))
                  for name, *numbers in zip(Prdc._fields, value, floor, ceiling))
 
 
-def compare(real: Cloud, real_balls: Balls, fake: Cloud) -> Prdc:
+def compare(real: Cloud, around: Balls, fake: Cloud) -> Prdc:
     """The four shares of one pair of clouds; identical clouds give 1, 1, 1, 1."""
-    of_real, of_fake = inside(real, real_balls, fake), inside(fake, balls(fake), real)
+    of_real, of_fake = inside(real, around, fake), inside(fake, balls(fake), real)
     return Prdc(of_real.found, of_fake.found, of_real.density, of_real.covered)
 
 

@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.isotonic import isotonic_regression
 
 from tabsynth.core.finding import Finding
 from tabsynth.evaluation.agreement import Agreement, Position, Subset, compare, position, subsets
 from tabsynth.evaluation.intervals import Floats
-from tabsynth.evaluation.protocol import Samples, Side, in_random_order, power, title_of
+from tabsynth.evaluation.protocol import Samples, in_random_order, power, title_of
 
 FACTS = {
     "name": "sample_fraction",
@@ -84,12 +83,10 @@ def _finding(samples: Samples, title: str, agreements: Sequence[Agreement], frac
 
 
 def _standing(n: int, where: Position, below: float | None) -> dict[str, Any]:
-    standing = power(n)
-    if standing["state"] != "ok":
+    standing = power(n, where.reason)
+    if standing["state"] != "ok" or below is None:
         return standing
-    if where.normalised is None:
-        return {"state": "uninformative", "reason": where.reason}
-    return {"state": "ok", "reason": None if below is None else f"below {below:.2g}, the first step of the ladder"}
+    return {"state": "ok", "reason": f"below {below:.2g}, the first step of the ladder"}
 
 
 def _pairs(samples: Samples) -> tuple[list[Subset], bool]:
@@ -114,9 +111,5 @@ def _agreements(samples: Samples, over: Sequence[Subset], steps: Sequence[int],
                 rng: np.random.Generator) -> list[float]:
     """Agreement of training rows with the holdout, people added in random order up to each number of rows."""
     order = in_random_order(samples.T.units, rng)
-    pairs = [(_part(samples.T, order[:rows]), samples.H) for rows in steps]
+    pairs = [(samples.T.take(order[:rows]), samples.H) for rows in steps]
     return [a.mean for a in compare(pairs, samples.sizes, over)]
-
-
-def _part(side: Side, rows: NDArray[np.intp]) -> Side:
-    return Side(side.table.take(rows), side.codes[rows], side.units[rows], side.groups[rows])

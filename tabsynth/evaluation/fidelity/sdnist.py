@@ -39,12 +39,9 @@ def kmarginal(samples: Samples) -> tuple[Finding, ...]:
         [(samples.S, samples.T), (samples.F, samples.H), (samples.T, samples.H), (samples.S, samples.H)],
         samples.sizes, over)
     where = position(value, floor, ceiling)
-    standing = power(samples.n)
-    if standing["state"] == "ok" and where.normalised is None:
-        standing = {"state": "uninformative", "reason": where.reason}
     interval = value.interval
     return (Finding(
         "sdnist.kmarginal", title, "fidelity", SCALE * value.mean, "higher is better", n=samples.n,
         interval=None if interval is None else (SCALE * interval[0], SCALE * interval[1]), floor=SCALE * floor.mean,
-        ceiling=SCALE * ceiling.mean, normalised=where.normalised, method=METHOD, **standing,
+        ceiling=SCALE * ceiling.mean, normalised=where.normalised, method=METHOD, **power(samples.n, where.reason),
         details={"against_holdout": SCALE * against_holdout.mean, "pairs": len(over), "all_pairs": exact}),)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from tabsynth.core.finding import Finding
 from tabsynth.core.schema import NUMERIC
 from tabsynth.evaluation.bins import level_counts
+from tabsynth.evaluation.disclosure import MIN_CELL
 from tabsynth.evaluation.fidelity._anchored import anchored, share
-from tabsynth.evaluation.fidelity._neighbours import NEIGHBOURS, balls, clouds, nearest
+from tabsynth.evaluation.fidelity._neighbours import NEIGHBOURS, clouds, nearest, real_balls
 from tabsynth.evaluation.intervals import Floats, wilson
 from tabsynth.evaluation.protocol import Samples, Side, power, title_of
 
@@ -24,10 +25,11 @@ FACTS = {
                  "tails.beta": "Real rows unlike others that have a synthetic row close by"},
 }
 
+FEWEST: Final = MIN_CELL
+"""Fewest rows of a rare category: what fewer hold is anybody's guess, and may not be shown."""
 METHOD: Final = (
-    "Among categories held by at least 11 and at most 1 % of the holdout rows: the share that the synthetic rows hold "
-    "half to twice as often, equal sizes. Interval: Wilson over categories.")
-FEWEST: Final = 11
+    f"Among categories held by at least {FEWEST} and at most 1 % of the holdout rows: the share that the synthetic "
+    "rows hold half to twice as often, equal sizes. Interval: Wilson over categories.")
 RARE: Final = 0.01
 BETA_METHOD: Final = (
     f"Coverage (Naeem et al. 2020) of the 5 % of holdout rows with the farthest {NEIGHBOURS}th neighbour: share with a "
@@ -44,8 +46,7 @@ def tails(samples: Samples) -> tuple[Finding, ...]:
 
 def _beta(samples: Samples) -> Finding:
     """Rows that tie with the last of the 5 % count, too; where these are many there is no tail to speak of."""
-    cloud = clouds(samples)
-    reach = balls(cloud.H).reach
+    cloud, reach = samples.once(clouds), samples.once(real_balls).reach
     tail = sparsest(reach, cloud.H.kept)
     numbers = [share((nearest(cloud.H, side)[0] < reach).astype(np.float64), tail)
                for side in (cloud.S, cloud.F, cloud.T)]
@@ -79,7 +80,7 @@ def _categories(samples: Samples) -> Finding:
             if FEWEST <= count <= RARE * len(samples.H)}
     if not rare:
         return Finding.not_run("tails.categories", title, "fidelity",
-                               "no category is held by 11 or more and at most 1 % of the holdout rows",
+                               f"no category is held by {FEWEST} or more and at most 1 % of the holdout rows",
                                direction="higher is better", method=METHOD)
     synth, train, floor = (_kept(side, rare) for side in (samples.S, samples.T, samples.F))
     hits = int(synth.sum())

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tabsynth.core.finding import Finding
 from tabsynth.core.schema import NUMERIC
-from tabsynth.evaluation.fidelity._leave_out import cell_counts, entropy, id_counts, shares, spread
+from tabsynth.evaluation.agreement import shares
+from tabsynth.evaluation.fidelity._leave_out import cell_counts, entropy, id_counts, spread
 from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.protocol import Samples, Side, power, title_of
 

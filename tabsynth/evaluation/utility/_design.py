@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from tabsynth.core.clock import SECOND
 from tabsynth.core.errors import RuleError
-from tabsynth.core.schema import Column
+from tabsynth.core.schema import Column, Kind
 from tabsynth.core.table import Cells, Table
 from tabsynth.evaluation.bins import level_codes, level_counts, levels_of
 from tabsynth.evaluation.intervals import Floats
@@ -28,8 +29,6 @@ MOST_VALUES: Final = 50
 """Most distinct values of a number whose values are levels."""
 MOST_COEFFICIENTS: Final = 200
 HUGE: Final = 1e100
-SECOND: Final = 1e6
-"""Microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +39,13 @@ class Number:
     """
 
     name: str
+    kind: Kind
     scale: float
     log: bool
 
     def columns(self, cells: Cells) -> Floats:
         """Shape (n, 1)."""
-        return np.asarray((numbers(cells, log=self.log) / self.scale)[:, None], np.float64)
+        return np.asarray((numbers(cells, self.kind, log=self.log) / self.scale)[:, None], np.float64)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -123,8 +123,8 @@ class Design:
         assert self.analysis.formula is not None
         factor = self.analysis.formula.outcome
         assert factor is not None
-        cells = table[factor.column]
-        return flags(cells, self.failure) if has_levels(cells) else numbers(cells, log=factor.how == "log")
+        cells, kind = table[factor.column], table.schema[factor.column].kind
+        return flags(cells, self.failure) if has_levels(cells) else numbers(cells, kind, log=factor.how == "log")
 
 
 def learn_design(analysis: Analysis, train: Table) -> Design:
@@ -147,9 +147,9 @@ def learn_design(analysis: Analysis, train: Table) -> Design:
     return Design(analysis, parts, tuple(names), np.concatenate(scales), _failure(analysis, train))
 
 
-def numbers(cells: Cells, *, log: bool = False) -> Floats:
-    """Values as numbers, NaN where there is none; a timedelta in seconds."""
-    raw = np.asarray(cells.values, np.float64)
+def numbers(cells: Cells, kind: Kind, *, log: bool = False) -> Floats:
+    """Values of a column of this kind as numbers, NaN where there is none; a timedelta in seconds."""
+    raw = np.asarray(cells.values, np.float64) / (SECOND if kind == "timedelta" else 1)
     values = np.clip(raw, -HUGE, HUGE)
     given = cells.present & np.isfinite(raw) & ((values > 0) | (not log))
     return np.where(given, np.log(np.where(given, values, 1.0)) if log else values, np.nan)
@@ -194,7 +194,8 @@ def _failure(analysis: Analysis, train: Table) -> str | None:
 def _part(factor: Factor, train: Table, label: str) -> Part:
     cells, column = train[factor.column], train.schema[factor.column]
     if not has_levels(cells):
-        return _values_as_levels(factor, cells, label) if factor.how == "factor" else _number(factor, cells)
+        return (_values_as_levels(factor, cells, label) if factor.how == "factor"
+                else _number(factor, cells, column.kind))
     if factor.how == "log":
         raise RuleError(f"{label}: column {factor.column!r} is of kind {column.kind} and has no logarithm.")
     levels, counts = level_counts(cells)
@@ -203,13 +204,13 @@ def _part(factor: Factor, train: Table, label: str) -> Part:
     return _levels(str(factor), by_size, first_level(column, cells), public)
 
 
-def _number(factor: Factor, cells: Cells) -> Number:
+def _number(factor: Factor, cells: Cells, kind: Kind) -> Number:
     if factor.how == "log":
-        return Number(str(factor), 1.0, log=True)
-    values = numbers(cells)
+        return Number(str(factor), kind, 1.0, log=True)
+    values = numbers(cells, kind)
     values = values[np.isfinite(values)]
     spread = float(values.std()) if len(values) else 0.0
-    return Number(str(factor), spread if 0.0 < spread < HUGE else 1.0, log=False)
+    return Number(str(factor), kind, spread if 0.0 < spread < HUGE else 1.0, log=False)
 
 
 def _values_as_levels(factor: Factor, cells: Cells, label: str) -> Levels:

@@ -60,16 +60,6 @@ def areas_between(a: Curve, b: Curve, until: float) -> tuple[float, float]:
     return float(gap @ widths), float(np.abs(gap) @ widths)
 
 
-def area_variance(curve: Curve, until: float) -> float:
-    """Greenwood's variance of the restricted mean, rows taken as independent."""
-    inside = (curve.times <= until) & (curve.events > 0) & (curve.at_risk > curve.events)
-    times, at_risk, events = curve.times[inside], curve.at_risk[inside], curve.events[inside]
-    starts, widths = _steps(until, curve)
-    pieces = curve.at(starts) * widths
-    after = np.concatenate([np.cumsum(pieces[::-1])[::-1], [0.0]])[np.searchsorted(starts, times)]
-    return float(np.square(after) @ (events / (at_risk * (at_risk - events))))
-
-
 def _steps(until: float, *curves: Curve) -> tuple[Floats, Floats]:
     """Starts and widths of the pieces of [0, until] on which every curve is constant."""
     edges = np.unique(np.concatenate([[0.0, until], *(c.times[(c.times > 0) & (c.times < until)] for c in curves)]))

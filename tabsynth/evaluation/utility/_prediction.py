@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -27,7 +27,7 @@ FEWEST: Final = 10
 HUGE: Final = 1e100
 """Target values are cut here, so that their squares are still numbers."""
 
-Rows = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 """Mask of test rows, shape (n,)."""
 
 
@@ -54,15 +54,15 @@ class Task:
     positive: int | None
 
     @property
-    def everyone(self) -> Rows:
+    def everyone(self) -> Mask:
         return np.ones(len(self.test), np.bool_)
 
-    def classes_in(self, rows: Rows) -> tuple[int, ...]:
+    def classes_in(self, rows: Mask) -> tuple[int, ...]:
         """Classes that enough of these test rows hold, and enough do not."""
         truth = self.truth[rows]
         return tuple(k for k in self.classes if FEWEST <= (truth == k).sum() <= len(truth) - FEWEST)
 
-    def score(self, guess: Floats, rows: Rows, classes: tuple[int, ...] | None = None) -> float:
+    def score(self, guess: Floats, rows: Mask, classes: tuple[int, ...] | None = None) -> float:
         """R2, or the mean one-against-rest AUC over `classes`, of predictions for the test rows in a mask.
 
         NaN where the rows hold one class or one value only.
@@ -104,7 +104,7 @@ def with_target(side: Side, target: str) -> Side:
     """The rows whose target is given, and is a number if it should be."""
     cells = side.table[target]
     keep = cells.present & (np.isfinite(cells.values) if cells.values.dtype == np.float64 else True)
-    return Side(side.table.take(keep), side.codes[keep], side.units[keep], side.groups[keep])
+    return side.take(np.asarray(keep, np.bool_))
 
 
 def classes_of(samples: Samples, target: str, table: Table) -> NDArray[np.int64]:
@@ -171,7 +171,7 @@ def _positive(samples: Samples, target: str, classes: tuple[int, ...]) -> int:
 
 
 def _only(side: Side, columns: tuple[int, ...]) -> Side:
-    return Side(side.table, side.codes[:, list(columns)], side.units, side.groups)
+    return replace(side, codes=side.codes[:, list(columns)])
 
 
 def _enough_to_train(fit: Side) -> None:

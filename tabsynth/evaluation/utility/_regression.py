@@ -79,8 +79,8 @@ def follow_up(analysis: Analysis, table: Table) -> tuple[Floats, Floats]:
     assert analysis.time is not None
     assert analysis.event is not None
     time, cells, column = table[analysis.time], table[analysis.event], table.schema[analysis.event]
-    times = numbers(time) / (1e6 if table.schema[analysis.time].kind == "timedelta" else 1.0)
-    happened = flags(cells, first_level(column, cells)) if has_levels(cells) else numbers(cells)
+    times = numbers(time, table.schema[analysis.time].kind)
+    happened = flags(cells, first_level(column, cells)) if has_levels(cells) else numbers(cells, column.kind)
     return (np.where(times >= 0, times, np.nan),
             np.where(np.isin(happened, (0.0, 1.0)), happened, np.nan))
 

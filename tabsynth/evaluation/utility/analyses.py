@@ -10,10 +10,10 @@ import numpy as np
 
 from tabsynth.core.errors import ModelError, RuleError
 from tabsynth.core.finding import Direction, Finding
-from tabsynth.evaluation.intervals import Z95, Floats, Interval, jackknife, jackknife_error
+from tabsynth.evaluation.intervals import Z95, Floats, Interval, finite, jackknife, jackknife_error
 from tabsynth.evaluation.protocol import Samples, power, title_of
 from tabsynth.evaluation.utility._declared import Analysis, Failure, all_but_curves, declared
-from tabsynth.evaluation.utility._design import learn_design
+from tabsynth.evaluation.utility._design import RARE, learn_design
 from tabsynth.evaluation.utility._regression import NO_STATSMODELS, Fit, fit, statsmodels_is_here
 
 FACTS = {
@@ -32,7 +32,7 @@ FACTS = {
 
 FITTED: Final = (
     "Declared regressions fitted to synthetic and to holdout rows, complete cases, categories against a reference "
-    "level, levels of fewer than 10 training rows pooled, standard errors by person (sandwich). Ceiling: training "
+    f"level, levels of fewer than {RARE} training rows pooled, standard errors by person (sandwich). Ceiling: training "
     "against holdout rows, as far as two real samples agree; floor: independently resampled rows.")
 SIGN: Final = (
     "Share of the coefficients whose 95 % interval in the holdout excludes 0 that have the same sign in the synthetic "
@@ -179,13 +179,11 @@ def _finding(samples: Samples, compared: Compared, finding_id: str) -> Finding:
     value, ceiling, floor = (float(np.nanmean(whole[s])) for s in "STF")
     better = -1 if direction == "closer to 0 is better" else 1
     clear = _clear(compared) and better * (ceiling - floor) > 0
-    standing = power(samples.n)
-    if standing["state"] == "ok" and not clear:
-        standing = {"state": "uninformative", "reason": NO_DIFFERENCE}
     return Finding(
         finding_id, title_of(FACTS, finding_id), "utility", value, direction, n=samples.n,
         interval=_interval(compared, statistic, value) if finding_id in SMOOTH else None, floor=floor, ceiling=ceiling,
-        normalised=(value - floor) / (ceiling - floor) if clear else None, method=method, **standing,
+        normalised=(value - floor) / (ceiling - floor) if clear else None, method=method,
+        **power(samples.n, None if clear else NO_DIFFERENCE),
         breakdown=_rows(samples, compared, whole), details=_details(compared, finding_id, whole["S"]))
 
 
@@ -209,8 +207,8 @@ def _left_out(compared: Compared, statistic: Statistic, side: str) -> Floats:
 def _rows(samples: Samples, compared: Compared, whole: dict[str, Floats]) -> tuple[dict[str, Any], ...]:
     """One row a coefficient, and one an analysis that failed."""
     synth, holdout = compared.whole["S"], compared.whole["H"]
-    return (*({"key": name, "value": _number(whole["S"][j]), "ceiling": _number(whole["T"][j]),
-               "floor": _number(whole["F"][j]), "synthetic": float(synth.estimate[j]),
+    return (*({"key": name, "value": finite(whole["S"][j]), "ceiling": finite(whole["T"][j]),
+               "floor": finite(whole["F"][j]), "synthetic": float(synth.estimate[j]),
                "synthetic_error": float(synth.error[j]), "holdout": float(holdout.estimate[j]),
                "holdout_error": float(holdout.error[j]), "n": samples.n} for j, name in enumerate(compared.names)),
             *(failure.row() for failure in compared.failures))
@@ -242,7 +240,3 @@ def _not_run(finding_id: str, reason: str) -> Finding:
     _, direction, method = MEASURES[finding_id]
     return Finding.not_run(finding_id, title_of(FACTS, finding_id), "utility", reason, direction=direction,
                            method=method)
-
-
-def _number(x: float) -> float | None:
-    return float(x) if np.isfinite(x) else None

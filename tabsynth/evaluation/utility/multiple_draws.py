@@ -160,14 +160,12 @@ def _holds(distance: Floats, half_width: Floats) -> Floats:
 def _finding(samples: Samples, names: Sequence[str], covered: dict[str, Floats],
              failures: Sequence[Failure]) -> Finding:
     mean = {kind: float(each.mean()) for kind, each in covered.items()}
-    standing = power(samples.n)
-    if standing["state"] == "ok" and mean["ceiling"] <= mean["floor"]:
-        standing = {"state": "uninformative", "reason": "independent columns do as well as real rows"}
+    doubt = "independent columns do as well as real rows" if mean["ceiling"] <= mean["floor"] else None
     named = ("naive", "expected", "allowing_for_holdout", "naive_width", "between_draws",
              "between_draws_variance", "negative_variances")
     return Finding(
         ID, title_of(FACTS, ID), "utility", mean["value"], "higher is better", n=samples.n, floor=mean["floor"],
-        ceiling=mean["ceiling"], method=METHOD, **standing,
+        ceiling=mean["ceiling"], method=METHOD, **power(samples.n, doubt),
         breakdown=(*({"key": name, **{kind: float(covered[kind][j]) for kind in ("value", "ceiling", "floor", "naive")},
                       "n": samples.n} for j, name in enumerate(names)), *(f.row() for f in failures)),
         details={"target": "the population", "draws": 1 + len(samples.draws), "coefficients": len(names),

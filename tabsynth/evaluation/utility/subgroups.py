@@ -17,7 +17,7 @@ from tabsynth.evaluation.bins import LevelBins
 from tabsynth.evaluation.intervals import Floats, jackknife, jackknife_error
 from tabsynth.evaluation.protocol import GROUPS, Samples, Side, power, title_of
 from tabsynth.evaluation.utility._groups import ENOUGH, Group, declared_groups, why_none
-from tabsynth.evaluation.utility._prediction import Rows, Task, learn_task, linear_model, with_target
+from tabsynth.evaluation.utility._prediction import Mask, Task, learn_task, linear_model, with_target
 
 FACTS = {
     "name": "subgroups",
@@ -144,14 +144,12 @@ def _parity(samples: Samples, groups: Sequence[Group], target: str) -> Finding:
     floor, ceiling = (max(_parity_change(counts, name, *_widest(counts, m, name)) for m in pairs) for name in "FT")
     error = jackknife_error(change["F"] - change["T"])
     clear = error is not None and floor - ceiling > 2 * error
-    standing = power(samples.n)
-    if standing["state"] == "ok" and not clear:
-        standing = {"state": "uninformative", "reason": "subgroups do not clearly differ in the outcome"}
+    doubt = None if clear else "subgroups do not clearly differ in the outcome"
     return Finding(
         "subgroup.parity", title_of(FACTS, "subgroup.parity"), "utility", value, "closer to 0 is better",
         n=int(min(smallest[high], smallest[low])), interval=jackknife(value, change["S"], low=0.0), floor=floor,
         ceiling=ceiling, normalised=(value - floor) / (ceiling - floor) if clear else None,
-        method=METHODS["subgroup.parity"][1], **standing,
+        method=METHODS["subgroup.parity"][1], **power(samples.n, doubt),
         breakdown=tuple(_pair_row(counts, groups, smallest, *pair) for pair in found),
         details={"subgroups": f"{groups[high].name} against {groups[low].name}", "target": target,
                  "columns": len(pairs), "insufficient": int(((smallest > 0) & (smallest < ENOUGH)).sum())})
@@ -220,7 +218,7 @@ def _calibration(samples: Samples, groups: Sequence[Group], target: str) -> Find
                  "insufficient": sum(bool(rows.any()) for _, rows in people) - len(counted)})
 
 
-def _error_of(task: Task, guess: Floats, rows: Rows) -> float:
+def _error_of(task: Task, guess: Floats, rows: Mask) -> float:
     assert task.positive is not None
     return calibration_error(guess[rows, task.positive], task.truth[rows] == task.positive)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.finding import Direction, Finding
+from tabsynth.evaluation.disclosure import MIN_CELL
 from tabsynth.evaluation.intervals import Floats, jackknife, jackknife_error
 from tabsynth.evaluation.protocol import GROUPS, Samples, Side, power, title_of
 from tabsynth.evaluation.utility._declared import CURVES, Analysis, Failure, declared
@@ -31,7 +32,7 @@ FACTS = {
     },
 }
 
-MIN_AT_RISK: Final = 11
+MIN_AT_RISK: Final = MIN_CELL
 """Curves stop where fewer are at risk: beyond, a step is one person."""
 CURVE: Final = (
     "Kaplan-Meier curves up to the declared horizon, or to the last time, rounded down to two figures, at which at "
@@ -41,7 +42,8 @@ CURVE: Final = (
 METHODS: Final[dict[str, tuple[Direction, str]]] = {
     "survival.km": ("lower is better", "Mean absolute difference of the curves over time, integral |S_S - S_H| dt / "
                     "horizon. optimism, absolute_optimism and sightedness are those of Norcliffe et al. 2023 "
-                    "(SurvivalGAN), with the last time that 11 people reach in place of the very last. " + CURVE),
+                    f"(SurvivalGAN), with the last time that {MIN_AT_RISK} people reach in place of the very last. "
+                    + CURVE),
     "survival.rmst": ("closer to 0 is better", "Difference of the areas under the curves, synthetic minus holdout, in "
                       "units of time (Royston and Parmar 2013). " + CURVE),
     "survival.censoring": ("lower is better", "As for the survival curves, with events and censorings swapped. "
@@ -157,15 +159,13 @@ def _finding(samples: Samples, questions: Sequence[Question], failures: Sequence
     worst, value = questions[place], values[place]
     replicates = {name: np.array([distance(worst.sides[name].without(g), worst.sides["H"].without(g), worst.horizon)
                                   for g in range(GROUPS)]) for name in "STF"}
-    clear = _clear(value, replicates)
-    standing = power(samples.n)
-    if standing["state"] == "ok" and not clear and finding_id != "survival.rmst":
-        standing = {"state": "uninformative", "reason": NO_DIFFERENCE}
+    tells = finding_id == "survival.rmst" or _clear(value, replicates)
     low, high = (-math.inf, math.inf) if finding_id == "survival.rmst" else (0.0, 1.0)
     return Finding(
         finding_id, title_of(FACTS, finding_id), "utility", value["S"], direction, n=len(worst.sides["H"].time),
         interval=jackknife(value["S"], replicates["S"], low=low, high=high), floor=value["F"], ceiling=value["T"],
-        method=method, **standing, breakdown=(*map(_row, questions, values), *(f.row() for f in failures)),
+        method=method, **power(samples.n, None if tells else NO_DIFFERENCE),
+        breakdown=(*map(_row, questions, values), *(f.row() for f in failures)),
         details={"curve": worst.label, "horizon": worst.horizon, "curves": len(questions),
                  **(_synthcity(worst) if finding_id == "survival.km" else {})})
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 
 from tabsynth.core.finding import Finding
-from tabsynth.evaluation.intervals import Floats, jackknife, jackknife_error
+from tabsynth.evaluation.intervals import Floats, finite, jackknife, jackknife_error
 from tabsynth.evaluation.protocol import GROUPS, Samples, power, title_of
 from tabsynth.evaluation.utility._groups import ENOUGH, Group, declared_groups, why_none
-from tabsynth.evaluation.utility._prediction import Rows, Task, learn_task, learners, with_target
+from tabsynth.evaluation.utility._prediction import Mask, Task, learn_task, learners, with_target
 from tabsynth.evaluation.utility._recalibration import Line, recalibrate_chances, recalibrate_values
 
 FACTS = {
@@ -66,7 +66,7 @@ class Scored:
 def tstr(samples: Samples) -> tuple[Finding, ...]:
     """Train on S, test on H. Ceiling: train on T. Floor: train on F. `details.delta` is value - ceiling.
 
-    The headline is gradient boosting's, as it has been since the first version; `details.learners` has both.
+    The headline is gradient boosting's, the breakdown has both learners.
     """
     target = samples.schema.evaluation.target
     if target is None or target not in samples.columns:
@@ -95,7 +95,7 @@ def _scored(task: Task, guesses: Guesses) -> Scored:
                    for name, guess in guesses.items()})
 
 
-def _each_left_out(task: Task, statistic: Callable[[Rows], float], rows: Rows | None = None) -> Floats:
+def _each_left_out(task: Task, statistic: Callable[[Mask], float], rows: Mask | None = None) -> Floats:
     """The statistic over test rows (all, or those of a mask) without each jackknife group, shape (GROUPS,)."""
     kept = task.everyone if rows is None else rows
     return np.array([statistic(kept & (task.test.groups != g)) for g in range(GROUPS)])
@@ -119,25 +119,25 @@ def _calibration(samples: Samples, task: Task, by_learner: Mapping[str, Guesses]
     """Slope of the first learner; the other one's in the breakdown."""
     lines = {learner: {name: _line(task, guess, task.everyone) for name, guess in guesses.items()}
              for learner, guesses in by_learner.items()}
-    own, floor = lines[_FIRST]["S"], _number(lines[_FIRST]["F"].slope)
+    own, floor = lines[_FIRST]["S"], finite(lines[_FIRST]["F"].slope)
     real = lines[_FIRST]["T"]
-    if _number(own.slope) is None:
+    if finite(own.slope) is None:
         return _not_run("tstr.calibration", "predictions trained on synthetic rows have no calibration line: they are "
                         "all alike, or what happened is")
     guess = by_learner[_FIRST]["S"]
     replicates = _each_left_out(task, lambda rows: _line(task, guess, rows).slope)
     return Finding(
         "tstr.calibration", title_of(FACTS, "tstr.calibration"), "utility", own.slope, "closer to 1 is better",
-        n=len(task.test), interval=jackknife(own.slope, replicates), floor=floor, ceiling=_number(real.slope),
+        n=len(task.test), interval=jackknife(own.slope, replicates), floor=floor, ceiling=finite(real.slope),
         method=CALIBRATION, **_standing(samples, clear),
-        breakdown=tuple({"key": learner, "value": _number(each["S"].slope), "ceiling": _number(each["T"].slope),
-                         "floor": _number(each["F"].slope), "n": len(task.test)} for learner, each in lines.items()),
+        breakdown=tuple({"key": learner, "value": finite(each["S"].slope), "ceiling": finite(each["T"].slope),
+                         "floor": finite(each["F"].slope), "n": len(task.test)} for learner, each in lines.items()),
         details={"target": task.target, "learner": _FIRST,
-                 "intercept": _number(own.intercept), "ceiling_intercept": _number(real.intercept),
-                 "in_the_large": _number(own.in_the_large), "ceiling_in_the_large": _number(real.in_the_large)})
+                 "intercept": finite(own.intercept), "ceiling_intercept": finite(real.intercept),
+                 "in_the_large": finite(own.in_the_large), "ceiling_in_the_large": finite(real.in_the_large)})
 
 
-def _line(task: Task, guess: Floats, rows: Rows) -> Line:
+def _line(task: Task, guess: Floats, rows: Mask) -> Line:
     if task.positive is None:
         return recalibrate_values(guess[rows], np.asarray(task.truth[rows], np.float64))
     return recalibrate_chances(guess[rows, task.positive], task.truth[rows] == task.positive)
@@ -166,28 +166,21 @@ def _worst_subgroup(samples: Samples, task: Task, guesses: Guesses, scored: Scor
                  "insufficient": sum(bool(rows.any()) for _, rows in people) - len(counted)})
 
 
-def _can_score(task: Task, rows: Rows) -> bool:
+def _can_score(task: Task, rows: Mask) -> bool:
     return bool(np.ptp(task.truth[rows]) > 0) if task.number else bool(task.classes_in(rows))
 
 
-def _subgroup(task: Task, guesses: Guesses, group: Group, rows: Rows) -> dict[str, Any]:
+def _subgroup(task: Task, guesses: Guesses, group: Group, rows: Mask) -> dict[str, Any]:
     classes = task.classes_in(rows)
     synth, train, floor = (task.score(guesses[name], rows, classes) for name in "STF")
     return {"key": group.name, "value": synth - train, "floor": floor - train, "score": synth, "n": int(rows.sum())}
 
 
 def _standing(samples: Samples, clear: bool) -> dict[str, Any]:
-    standing = power(samples.n)
-    if standing["state"] == "ok" and not clear:
-        return {"state": "uninformative", "reason": NO_SIGNAL}
-    return standing
+    return power(samples.n, None if clear else NO_SIGNAL)
 
 
 def _not_run(finding_id: str, reason: str) -> Finding:
     direction, method = _ABOUT[finding_id]
     return Finding.not_run(finding_id, title_of(FACTS, finding_id), "utility", reason, direction=direction,
                            method=method)
-
-
-def _number(x: float) -> float | None:
-    return float(x) if np.isfinite(x) else None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from tabsynth.evaluation.intervals import Floats, components
+from tabsynth.evaluation.intervals import Floats, clustered_variance, components
 
 ONE_SIDED: Final = 0.05
 POWER: Final = 0.8
@@ -48,9 +48,9 @@ def pooled_auc(rankings: Sequence[Ranking]) -> tuple[float, float]:
     parts = [components(r.members, r.controls) for r in rankings]
     value = float(sum(w * up.mean() for w, (up, _) in zip(weights, parts)))
     people = np.concatenate([r.people for r in rankings])
-    of_members = _clustered_sum(np.concatenate(
+    of_members = clustered_variance(np.concatenate(
         [w * (up - up.mean()) / len(up) for w, (up, _) in zip(weights, parts)]), people)
-    of_controls = sum(w * math.sqrt(_clustered_sum((down - down.mean()) / len(down), np.arange(len(down))))
+    of_controls = sum(w * math.sqrt(clustered_variance((down - down.mean()) / len(down)))
                       for w, (_, down) in zip(weights, parts)) ** 2
     smaller = min(len(np.unique(people)), sum(len(r.controls) for r in rankings))
     return value, max(math.sqrt(of_members + of_controls), 1 / smaller)
@@ -73,10 +73,3 @@ def detectable_auc(n_members: int, n_controls: int, *, alpha: float = ONE_SIDED)
     """
     quantiles = float(stats.norm.isf(alpha) + stats.norm.ppf(POWER))
     return min(1.0, 0.5 + quantiles * null_error(n_members, n_controls))
-
-
-def _clustered_sum(contributions: Floats, people: NDArray[np.int64]) -> float:
-    """Variance of the sum of contributions (mean 0), dependent within a person."""
-    _, inverse = np.unique(people, return_inverse=True)
-    each = np.bincount(inverse, weights=contributions)
-    return float(len(each) / (len(each) - 1) * np.square(each).sum()) if len(each) > 1 else math.inf

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +17,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from tabsynth.core.errors import ModelError
 from tabsynth.core.table import Table
-from tabsynth.evaluation.attacks._pooled import Ranking
-from tabsynth.evaluation.features import Embedding, TreeFeatures, fill_empty, squared_distances
+from tabsynth.evaluation.attacks._pooled_auc import Ranking
+from tabsynth.evaluation.features import Embedding, Points, TreeFeatures, fill_empty, squared_distances
 from tabsynth.evaluation.intervals import Floats
-from tabsynth.evaluation.protocol import Samples, in_random_order, pick, units_of
+from tabsynth.evaluation.protocol import Samples, in_random_order, n_people, pick, units_of
 
 SCORES: Final[Mapping[str, str]] = {
     "nearest": "minus the distance to the nearest synthetic row",
@@ -45,7 +44,7 @@ MAX_SEARCHED: Final = 20_000
 MAX_REFERENCE: Final = 5_000
 """Rows of R."""
 NEIGHBOURS: Final = 20
-FEW_PEOPLE: Final = 20
+FEWEST: Final = 20
 """Fewest members, and people in each half of the holdout."""
 PROMINENT_BY: Final = 5
 """Nearest rows of R whose mean distance says how much a person stands out."""
@@ -120,20 +119,14 @@ class Fold:
         return Ranking(self.members.scores[score], self.controls.scores[score], self.members.people)
 
 
-_known: WeakKeyDictionary[Samples, tuple[Fold, Fold]] = WeakKeyDictionary()
-"""Scores of an evaluation that is under way: two measures read them."""
-
-
 def folds(samples: Samples) -> tuple[Fold, Fold]:
-    """Scores of members and non-members, for each half of the holdout as reference.
+    """Scores of members and non-members, for each half of the holdout as reference. Ask `Samples.once` for them.
 
     Raises:
         ModelError: fewer than 20 members, or fewer than 20 people in a half of the holdout.
     """
-    if samples not in _known:
-        searched = searched_rows(samples)
-        _known[samples] = swapped(samples, lambda r: Attacker.prepare(searched, r, samples.columns).rows)
-    return _known[samples]
+    searched = searched_rows(samples)
+    return swapped(samples, lambda r: Attacker.prepare(searched, r, samples.columns).rows)
 
 
 def swapped(samples: Samples, prepare: Callable[[Table], Attack], *, max_people: int = MAX_PEOPLE,
@@ -149,14 +142,14 @@ def swapped(samples: Samples, prepare: Callable[[Table], Attack], *, max_people:
         ModelError: fewer than 20 members, or fewer than 20 people in a half of the holdout.
     """
     stream, halves = samples.streams.stream, samples.halves
-    people = max(int(units_of(t).max(initial=-1)) + 1 for t in (samples.train, samples.holdout))
+    people = max(n_people(samples.train), n_people(samples.holdout))
     rows_each = max(1, min(MAX_ROWS_EACH, max_rows // max(1, min(people, max_people))))
     members = targets(samples.train, np.arange(len(samples.train)), max_people, rows_each,
                       stream(0, "members attacked"))
     controls = [targets(samples.holdout, halves[1 - fold], max_people // 2, rows_each,
                         stream(fold, "non-members attacked")) for fold in (0, 1)]
-    if min(members.n, *(part.n for part in controls)) < FEW_PEOPLE:
-        raise ModelError(f"fewer than {FEW_PEOPLE} members, or people in a half of the holdout, to attack")
+    if min(members.n, *(part.n for part in controls)) < FEWEST:
+        raise ModelError(f"fewer than {FEWEST} members, or people in a half of the holdout, to attack")
     attacks = [prepare(reference_rows(samples, fold)) for fold in (0, 1)]
     first, second = (Fold(members.scored(attack), part.scored(attack)) for attack, part in zip(attacks, controls))
     return first, second
@@ -200,8 +193,8 @@ class Attacker:
     """
 
     embedding: Embedding
-    synth: NDArray[np.float32]
-    reference: NDArray[np.float32]
+    synth: Points
+    reference: Points
     width: float
     synth_mass: Floats
     classifier: Callable[[Table], Floats]
@@ -251,7 +244,7 @@ class Look:
     mass: Floats
 
 
-def look(points: NDArray[np.float32], others: NDArray[np.float32], width: float, k: int, *,
+def look(points: Points, others: Points, width: float, k: int, *,
          first: int | None = None) -> Look:
     """The k nearest of `others` (and of the `first` of them), and the log of the sum over all of
     exp(-distance² / (2 width²))."""
@@ -291,7 +284,7 @@ def share_of_first(ours: Floats, theirs: Floats, k: int) -> Floats:
     return np.asarray((taken < ours.shape[1]).mean(axis=1), np.float64)
 
 
-def kernel_width(reference: NDArray[np.float32]) -> float:
+def kernel_width(reference: Points) -> float:
     """A quarter of the median distance from a row of R to its fifth nearest other one: it must tell a copy from a
     neighbour. Of the mean distance where most rows have five of their like; 1 where all are alike."""
     near = look(reference, reference, 1.0, PROMINENT_BY + 1).distances[:, -1]

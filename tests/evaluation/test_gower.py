@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import INVALID, MISSING, Table
-from tabsynth.evaluation.attacks._nearest import Coordinates, has_value, nearest, tie_breaks
+from tabsynth.evaluation.attacks._gower import Coordinates, has_value, nearest, tie_breaks
 
 from .people import cells
 
