@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 State = Literal["ok", "uninformative", "insufficient_power", "not_run"]
 Direction = Literal["higher is better", "lower is better", "closer to 0.5 is better", "closer to 1 is better",
                     "closer to 0 is better", "lower is safer", "none"]
 Section = Literal["validity", "fidelity", "utility", "privacy", "diagnostic"]
+
+
+FAILED: Final = "failed"
+"""Detail of a finding whose measure stopped with an error that nobody foresaw: a policy may not pass over it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ MIN_CELL: Final = 11
 CLASSES: Final = ("internal", "recipient", "public")
 EXTREMES: Final = frozenset({"min", "max", "minimum", "maximum", "lowest", "highest"})
 
+CEILING_COUNT: Final = "ceiling_count"
+"""Detail: real rows behind a ceiling that is a share of them; where they are 1 to 10 the ceiling stays in the house."""
 COUNTS_OF_REAL_ROWS: Final = frozenset({
     "train_broken", "synthetic_in_train", "synthetic_in_holdout", "holdout_in_train"})
 """Details that count real rows, or synthetic rows that equal one."""

@@ -64,18 +64,15 @@ def newcombe(hits_a: int, n_a: int, hits_b: int, n_b: int, z: float = Z95) -> In
 
 
 def excess_p(hits_a: int, n_a: int, hits_b: int, n_b: int) -> float:
-    """One-sided p of "rate a is not above rate b": the level at which Newcombe's lower limit reaches zero.
+    """One-sided p of "rate a is not above rate b" (Fisher's exact test): given all hits, how many fell on a.
 
-    >>> excess_p(5, 100, 5, 100), round(excess_p(56, 70, 48, 80), 4)
-    (1.0, 0.0041)
+    Exact where the trials of both sides are exchangeable, whatever their numbers: the lower limit of a normal
+    approximation is too wide where b is small and has no hit, too narrow where a is.
+
+    >>> excess_p(5, 100, 5, 100) > 0.5, round(excess_p(56, 70, 48, 80), 4), round(excess_p(40, 4000, 0, 1000), 5)
+    (True, 0.0063, 0.00013)
     """
-    if hits_a / n_a <= hits_b / n_b:
-        return 1.0
-    low, high = 0.0, 40.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if newcombe(hits_a, n_a, hits_b, n_b, middle)[0] > 0 else (low, middle)
-    return float(stats.norm.sf(low))
+    return float(stats.hypergeom.sf(hits_a - 1, n_a + n_b, hits_a + hits_b, n_a))
 
 
 def holm(p: Sequence[float]) -> list[float]:

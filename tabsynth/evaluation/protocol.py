@@ -8,7 +8,7 @@ It is computed in memory and must never be written: its values are those of real
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tabsynth.core import registry
 from tabsynth.core.errors import ColumnNotFoundError, SchemaError, TabsynthError
-from tabsynth.core.finding import Finding
+from tabsynth.core.finding import FAILED, Finding
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.rng import Streams
 from tabsynth.core.schema import Schema
@@ -29,6 +29,8 @@ MAX_ROWS: Final = 10_000
 """Largest matched size n."""
 MAX_RELEASED: Final = 50_000
 """Most synthetic rows that an attacker searches; of a longer table a sample."""
+ENOUGH_SEARCHED: Final = 0.5
+"""Below this share of the released rows an attack that found nothing has not looked."""
 MAX_TARGETS: Final = 5_000
 """Most people on each side that are attacked one by one: all, up to here, as a secret that four of five controls give
 away needs so many before a residual risk of .09 can be excluded."""
@@ -148,6 +150,17 @@ class Samples:
     def released(self) -> Side:
         """The synthetic rows as an attacker holds them: all that are released, at most `MAX_RELEASED`."""
         return self.side(self.synth, "released", MAX_RELEASED)
+
+    @property
+    def searched_share(self) -> float:
+        """Share of the released rows that an attacker searches, in (0, 1]."""
+        return len(self.released) / len(self.synth)
+
+    @property
+    def unsearched(self) -> str | None:
+        """Why an attack on `released` that finds nothing excludes nothing, or None: a leak is diluted in a sample."""
+        share = self.searched_share
+        return None if share >= ENOUGH_SEARCHED else f"only {100 * share:.2g} % of the released rows were searched"
 
     @cached_property
     def members(self) -> Side:
@@ -324,7 +337,8 @@ def _run(plugin: registry.Plugin, samples: Samples) -> tuple[Finding, ...]:
     except TabsynthError as error:
         return _not_run(plugin, str(error))
     except Exception as error:  # a library's message may quote a cell, so only its type is told
-        return _not_run(plugin, f"the measure stopped with {type(error).__name__}")
+        failed = _not_run(plugin, f"the measure stopped with {type(error).__name__}")
+        return tuple(replace(finding, details={FAILED: True}) for finding in failed)
 
 
 def _not_run(plugin: registry.Plugin, reason: str) -> tuple[Finding, ...]:

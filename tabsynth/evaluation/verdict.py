@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from tabsynth.core.errors import SourceError, UsageError
-from tabsynth.core.finding import Finding, Judgement
+from tabsynth.core.finding import FAILED, Finding, Judgement
 from tabsynth.evaluation import wording
+from tabsynth.evaluation.disclosure import MIN_CELL
 from tabsynth.evaluation.intervals import holm, newcombe
 from tabsynth.evaluation.variants import EVIDENCE, Variant, variants_of
 
@@ -60,6 +61,13 @@ class Policy(BaseModel):
     min_cell: int
     min_cell_source: str
     limits: tuple[Limit, ...]
+
+    @field_validator("min_cell")
+    @classmethod
+    def _as_reports_do(cls, value: int) -> int:
+        if value != MIN_CELL:
+            raise ValueError(f"reports suppress cells below {MIN_CELL}, and no policy changes that")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +152,9 @@ def judge(findings: Iterable[Finding], policy: Policy) -> Verdict:
                        for limit in policy.limits if limit.finding in made)
     missing = tuple(x.finding for x in policy.limits if x.mandatory and x.finding not in made)
     hard = tuple(j.finding_id for j in judgements if j.verdict == "finding")
-    optional = {x.finding for x in policy.limits if not x.mandatory}
+    needed = {x.finding for x in policy.limits if x.mandatory} | {f.id for f in made.values() if f.details.get(FAILED)}
     soft = tuple(j.finding_id for j in judgements if j.verdict in ("review", "insufficient_power")
-                 or (j.verdict == "not_run" and j.finding_id not in optional)) + missing
+                 or (j.verdict == "not_run" and j.finding_id in needed)) + missing
     outcome: Outcome = "finding" if hard else "review" if soft else "no_finding"
     because = hard or soft
     return Verdict(
@@ -184,7 +192,7 @@ def _judge(finding: Finding, limit: Limit, evidence: Sequence[Tried], doubt: str
         return blank
     if limit.rule == "control":
         return replace(blank, verdict="no_finding" if doubt is None else "review",
-                       because=doubt or "training and holdout rows can hardly be told apart")
+                       because=doubt or "training and holdout rows cannot be told apart beyond chance")
     if limit.rule == "amplification":
         return _judge_amplification(finding, blank)
     if limit.rule == "leak" and finding.details.get("leaked_values"):
@@ -217,11 +225,22 @@ def _judge_excess(finding: Finding, blank: Judgement, rule: Rule, evidence: Sequ
     if proven:
         return replace(blank, verdict="review", because=f"{proven[0].variant.key}: {_effect(proven[0].variant)}, below "
                        f"the limit {limit:g}, that chance does not explain")
-    wide = [t.variant for t in evidence if not t.variant.supplementary and t.variant.interval()[1] > limit]
-    if wide:
+    wide = _too_wide([t.variant for t in evidence], limit)
+    if wide and rule != "leak":
         return replace(blank, verdict="insufficient_power", because=f"{wide[0].key}: the interval reaches beyond the "
                        f"limit {limit:g}; too few records to tell")
     return replace(blank, verdict="no_finding", because=f"nothing above the limit {limit:g} in any variant")
+
+
+def _too_wide(variants: Sequence[Variant], limit: float) -> list[Variant]:
+    """Variants that cannot exclude an effect over the limit; of supplementary ones only where none can."""
+    def wide(some: Sequence[Variant]) -> list[Variant]:
+        return [v for v in some if v.interval()[1] > limit]
+
+    main = [v for v in variants if not v.supplementary]
+    if main:
+        return wide(main)
+    return wide(variants) if len(wide(variants)) == len(variants) else []
 
 
 def _effect(variant: Variant) -> str:

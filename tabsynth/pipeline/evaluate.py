@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final
@@ -27,12 +27,15 @@ PACKAGES: Final = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "safet
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Findings, and what the policy makes of them. selection: how often the training table was evaluated so far."""
+    """Findings, and what the policy makes of them.
+
+    selection: how often the training table was evaluated so far; None = not recorded.
+    """
 
     findings: tuple[Finding, ...]
     verdict: Verdict
     policy: Policy
-    selection: Selection = field(default_factory=Selection)
+    selection: Selection | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -77,8 +80,8 @@ def scope(policy: Policy, *, tier: int = 1, sections: Collection[str] | None = N
         tier: 0 counts, 1 attacks and scores, 2 audits that refit.
         sections: of the report; None = all. With "privacy" comes what tells whether the holdout is a control for it.
 
-    A limit on a finding of these sections stays even if it takes a higher tier: then it is missing, and the verdict
-    asks for a review. Only limits of other sections are dropped.
+    Limits on privacy always stay: what was not attacked is missing, and the verdict asks for a review. Of the others
+    those of sections that were not asked for are dropped.
     """
     names = protocol.measures(tier=tier, sections=sections)
     if sections is None:
@@ -86,12 +89,11 @@ def scope(policy: Policy, *, tier: int = 1, sections: Collection[str] | None = N
     makers = {finding: plugin for plugin in registry.plugins("measures").values()
               for finding in plugin.facts.get("findings", (plugin.name,))}
     controls = {limit.finding for limit in policy.limits if limit.rule == "control" and limit.finding in makers}
-    if "privacy" not in sections:
-        controls = set()
-    wanted = sorted({*names, *(makers[finding].name for finding in controls)})
+    kept = {"privacy", *sections}
     limits = tuple(limit for limit in policy.limits if limit.finding in controls or limit.finding not in makers
-                   or makers[limit.finding].facts.get("section") in sections)
-    return wanted, policy.model_copy(update={"limits": limits})
+                   or makers[limit.finding].facts.get("section") in kept)
+    wanted = {*names, *(makers[finding].name for finding in controls if "privacy" in sections)}
+    return sorted(wanted), policy.model_copy(update={"limits": limits})
 
 
 def report_context(schema: Schema, evaluation: Evaluation, *, dataset: str, synth: Table, train: Table, holdout: Table,

@@ -121,7 +121,7 @@ class ReportContext:
     commands: tuple[str, ...] = ()
     sampling_seed: int | None = None
     evaluation_seed: int | None = None
-    selection: Selection = field(default_factory=Selection)
+    selection: Selection | None = None
     files: Mapping[str, str] = field(default_factory=dict)
 
 

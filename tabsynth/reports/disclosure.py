@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tabsynth.core.finding import Finding, Judgement
-from tabsynth.evaluation.disclosure import MIN_CELL, report_classes, shown_rows
+from tabsynth.evaluation.disclosure import CEILING_COUNT, MIN_CELL, is_small, report_classes, shown_rows
 from tabsynth.reports import wording
 from tabsynth.reports.context import Counts, Decision, ReportContext
 from tabsynth.reports.model import ReportClass
@@ -84,12 +84,13 @@ def show_context(context: ReportContext, report_class: ReportClass) -> ReportCon
     """The context without what the class keeps back."""
     if report_class == "internal":
         return context
-    counts = context.counts
-    if report_class != "recipient":
+    counts, selection = context.counts, context.selection
+    if report_class != "recipient":  # how often this very table was evaluated follows from its rows
         counts = Counts(synthetic_rows=counts.synthetic_rows, synthetic_units=counts.synthetic_units)
+        selection = None
     return replace(
-        context, counts=_large_counts(counts), commands=(), evaluation_seed=None,
-        decisions=tuple(_decision(d, report_class) for d in context.decisions
+        context, counts=_large_counts(counts), commands=(), evaluation_seed=None, selection=selection,
+        decisions=tuple(_decision(d, report_class, context.counts.train_rows) for d in context.decisions
                         if report_class == "recipient" or d.source != "real rows"))
 
 
@@ -112,13 +113,15 @@ def _recipient(finding: Finding) -> Finding:
         return None if number is None else float(round(number, decimals))
 
     low_high = finding.interval
+    details = {k: v for k, v in finding.details.items() if k != CEILING_COUNT}
+    ceiling = None if is_small(int(finding.details.get(CEILING_COUNT, 0))) else finding.ceiling
     return replace(
-        finding, value=coarse(finding.value), floor=coarse(finding.floor), ceiling=coarse(finding.ceiling),
+        finding, value=coarse(finding.value), floor=coarse(finding.floor), ceiling=coarse(ceiling),
         baseline=coarse(finding.baseline), control=coarse(finding.control),
         normalised=None if finding.normalised is None else round(finding.normalised, 2),
         interval=None if low_high is None else (float(round(low_high[0], decimals)),
                                                 float(round(low_high[1], decimals))),
-        reason=_reason(finding), details=_cells(finding.details, decimals),
+        reason=_reason(finding), details=_cells(details, decimals),
         breakdown=tuple(_cells(row, decimals) for row in shown_rows(finding) if _large(row)))
 
 
@@ -183,10 +186,14 @@ def _cells(row: Mapping[str, Any], decimals: int) -> dict[str, Any]:
             if k not in small and not (small and isinstance(v, float))}
 
 
-def _decision(decision: Decision, report_class: ReportClass) -> Decision:
-    share = None if decision.share is None or report_class != "recipient" else round(
-        decision.share, grid(decision.share, None))
-    return replace(decision, names=(), share=share)
+def _decision(decision: Decision, report_class: ReportClass, train_rows: int | None) -> Decision:
+    """Neither names nor, where 1 to 10 rows hold what was pooled, its share and how many levels that were."""
+    share = decision.share
+    if share is None or report_class != "recipient":
+        return replace(decision, names=(), share=None)
+    if decision.source == "real rows" and (train_rows is None or is_small(round(share * train_rows))):
+        return replace(decision, names=(), share=None, n_levels=None)
+    return replace(decision, names=(), share=round(share, grid(share, None)))
 
 
 def _large_counts(counts: Counts) -> Counts:

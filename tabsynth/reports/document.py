@@ -117,7 +117,8 @@ def context_from(document: Mapping[str, Any]) -> ReportContext:
         ledger=None if privacy["ledger"] is None else LedgerEntry(**privacy["ledger"]),
         purpose=data["purpose"], recipient=data["recipient"], versions=made["versions"],
         commands=tuple(made["commands"]), sampling_seed=made["sampling_seed"],
-        evaluation_seed=made["evaluation_seed"], selection=Selection(**made["selection"]), files=made["files"])
+        evaluation_seed=made["evaluation_seed"], files=made["files"],
+        selection=None if made["selection"] is None else Selection(**made["selection"]))
 
 
 def plain(value: Any) -> Any:
@@ -204,7 +205,8 @@ def _provenance(context: ReportContext) -> dict[str, Any]:
     return {
         "versions": dict(context.versions), "commands": list(context.commands),
         "sampling_seed": context.sampling_seed, "evaluation_seed": context.evaluation_seed,
-        "seed_policy": wording.SEED_POLICY, "selection": asdict(context.selection), "files": dict(context.files),
+        "seed_policy": wording.SEED_POLICY, "files": dict(context.files),
+        "selection": None if context.selection is None else asdict(context.selection),
     }
 
 

@@ -218,7 +218,7 @@ class ProvenancePart(Part):
     sampling_seed: int | None
     evaluation_seed: int | None
     seed_policy: Text
-    selection: SelectionPart
+    selection: SelectionPart | None
     files: dict[str, Sha256]
 
 

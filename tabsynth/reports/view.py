@@ -191,16 +191,21 @@ def decisions(document: Mapping[str, Any]) -> Table | None:
 def made(document: Mapping[str, Any]) -> Pairs:
     """How the release came about."""
     source, model = document["provenance"], document["model"]
-    chosen = source["selection"]
     pairs = [("Model", f"{model['name']}: {model['summary']}" if model["summary"] else model["name"]),
              ("Generation", "made from real records" if model["generation_depth"] == 1
               else f"{model['generation_depth']} generations from real records"),
              ("Sampling seed", _seed(source["sampling_seed"])), ("Evaluation seed", _seed(source["evaluation_seed"])),
              ("Seeds and keys", source["seed_policy"]),
-             ("Looks at this table", f"{_plural(chosen['evaluations'], 'evaluation')}, "
-              f"{_plural(chosen['models_compared'], 'model')} compared"),
+             ("Looks at this table", _looks(source["selection"], document["report_class"])),
              ("Versions", ", ".join(f"{k} {v}" for k, v in source["versions"].items()))]
     return tuple((name, value) for name, value in pairs if value)
+
+
+def _looks(chosen: Mapping[str, Any] | None, report_class: str) -> str:
+    """How often the training table was evaluated, as far as the class says it."""
+    if chosen is None:
+        return "not recorded" if report_class in ("internal", "recipient") else ""
+    return f"{_plural(chosen['evaluations'], 'evaluation')}, {_plural(chosen['models_compared'], 'model')} compared"
 
 
 def settings(document: Mapping[str, Any]) -> Pairs:

@@ -69,7 +69,7 @@ def test_the_training_table_gives_the_secrets_of_its_cells_away() -> None:
     assert found.details["variant"] == "disease from town, age, sex, job"
     assert found.value is not None
     assert found.value > 0.3
-    assert found.breakdown[0]["unanimous_in_train"] == found.details["train_rate"]  # S = T: DiSCO is DiO
+    assert found.breakdown[0]["unanimous_in_train"] == found.breakdown[0]["train_hits"]  # S = T: DiSCO is DiO
 
 
 def test_a_secret_that_follows_from_the_keys_is_no_leak() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -18,9 +19,11 @@ from tabsynth.core.schema import Column, Kind, Schema
 from tabsynth.core.table import INVALID, MISSING, Cells, Table, empty_cells
 from tabsynth.evaluation.attacks import _checksums as checks
 from tabsynth.evaluation.attacks import _verbatim
-from tabsynth.evaluation.attacks._classes import FORMS, KINDS, LABELS, words
-from tabsynth.evaluation.attacks._texts import Texts, read, telling, texts_of
-from tabsynth.evaluation.attacks.identifiers import above_89, finer_than_a_year, numbered_anew
+from tabsynth.evaluation.attacks._classes import FORMS, KINDS, LABELS, Form, words
+from tabsynth.evaluation.attacks._coincidence import beyond_chance, expected
+from tabsynth.evaluation.attacks._texts import Hit, Texts, read, telling, texts_of
+from tabsynth.evaluation.attacks._verbatim import Corpus
+from tabsynth.evaluation.attacks.identifiers import above_89, finer_than_a_year, identifiers, numbered_anew
 from tabsynth.evaluation.protocol import evaluate, prepare
 from tabsynth.evaluation.variants import variants_of
 
@@ -347,7 +350,7 @@ def test_odd_columns_give_findings(kind: Kind) -> None:
         assert all(f.state in ("uninformative", "insufficient_power") for f in run(made, made, made).values())
     if kind == "number":
         wild = cells("number", [np.inf, -np.inf, 1e300, 0.5, 3.0, -0.0] * 10)
-        assert texts_of(wild, kind).texts == ("0", "3")
+        assert tuple(texts_of(wild, kind).texts) == ("0", "3")
 
 
 def test_columns_that_a_table_lacks_are_left_out(real: tuple[Table, Table, Table]) -> None:
@@ -382,27 +385,204 @@ def test_runs_match_sets_of_strings(train: list[str], holdout: list[str], synth:
     for side in (range(len(train)), range(len(train), len(train) + len(holdout))):
         slow.append((len({p for piece, p in alone.items() if p in side and piece in given_out}),
                      len({p for p in alone.values() if p in side})))
-    made = [_verbatim._runs(np.array([ord(c) for text in part for c in text], np.uint64),
-                            np.array([len(text) for text in part], np.int64), width)
-            for part in (train, holdout, synth)]
-    fast = _verbatim.people_hit(made, np.arange(len(train)), np.arange(len(holdout)))
+    made = []
+    for part in (train, holdout, synth):
+        lengths = np.array([len(text) for text in part], np.int64)
+        made.append(_verbatim._runs(np.array([ord(c) for text in part for c in text], np.uint64),
+                                    np.cumsum(lengths) - lengths, lengths, width))
+    fast = _verbatim.people_hit(made, *(Corpus(part, np.arange(len(part)), np.arange(len(part)))
+                                        for part in (train, holdout)))
     assert list(fast) == slow
 
 
-def test_long_texts_are_cut_by_whole_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_verbatim, "MOST_CHARACTERS", 1000)
-    part = hospital(50, 0)
-    whole = _verbatim.corpus(part, ["note"], np.random.default_rng(0))
-    made = whole.shortened
-    assert len(whole.texts) == 50
-    assert 0 < len(made.texts) < 10
-    assert sum(map(len, made.texts)) <= 1000
-    assert all(" ".join(str(part["note"].values[unit]).split()) == text for unit, text in zip(made.units, made.texts))
+@given(st.lists(st.text(alphabet="ab é\n\ud800", max_size=60), max_size=6), st.integers(1, 80))
+@settings(max_examples=60)
+def test_runs_of_chunks_match_runs_text_by_text(texts: list[str], chunk: int) -> None:
+    plain = [" ".join(text.casefold().split()) for text in texts]
+    plain = [text if len(text) >= _verbatim.CHARACTERS else "" for text in plain]
+    slow: dict[str, list[tuple[Any, int]]] = {
+        "whole cells": [(text, i) for i, text in enumerate(plain) if text],
+        "runs of words": [(tuple(words[j : j + 8]), i) for i, text in enumerate(plain)
+                          for words in [text.split(" ")] for j in range(len(words) - 7)],
+        "runs of characters": [(text[j : j + 20], i) for i, text in enumerate(plain) for j in range(len(text) - 19)]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_verbatim, "CHUNK", chunk)
+        fast = _verbatim.all_runs(texts, 1, 1)
+    for key, pieces in slow.items():
+        runs = fast[key]
+        assert runs.texts.tolist() == [i for _, i in pieces]
+        numbers = [[x for x, _ in pieces].index(x) for x, _ in pieces]
+        assert [runs.hashes.tolist().index(x) for x in runs.hashes.tolist()] == numbers
+
+
+def test_hashes_are_the_same_in_every_run() -> None:
+    symbols = np.array([1, 2, 3], np.uint64)
+    assert _verbatim.hashes_of(symbols, np.array([0]), np.array([3])).tolist() == [9885683081670139968]
+
+
+def test_a_passage_of_one_note_in_fifty_is_found_among_thinned_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run of 20 characters in 20 is looked at: a passage of 160 characters escapes with probability .0007."""
+    monkeypatch.setattr(_verbatim, "MOST_RUNS", 4_000)
+    monkeypatch.setattr(_verbatim, "CHUNK", 5_000)
+    train, holdout, synth = (notes_of(200, seed) for seed in (1, 2, 3))
+    copied = synth["note"].values.copy()
+    for i in range(4):
+        copied[190 + i] = f"{copied[190 + i]} {' '.join(train['note'].values[3 * i].split()[20:50])}"
+    found = run(changed(synth, note=texts(list(copied))), train, holdout)["P0d.text"]
+    corpora = [_verbatim.corpus(part, ["note"]) for part in (train, holdout, synth)]
+    assert _verbatim.thinning(corpora)[1] > 15
+    assert row(found, "runs of characters")["train_hits"] == 4
+    assert row(found, "runs of characters")["control_hits"] == 0
+    assert found.details["leaked_values"] == 4
+    assert run(synth, train, holdout)["P0d.text"].details["leaked_values"] == 0
+
+
+def test_a_copied_note_counts_without_a_note_of_a_holdout_person(real: tuple[Table, Table, Table]) -> None:
+    train, holdout, synth = (part.select(["patient", "number", "note"]) for part in real)
+    made = noted(synth, 0, str(train["note"].values[9]))
+    empty = changed(holdout, note=empty_cells(holdout.schema["note"], N))
+    for control in (empty, holdout.select(["patient", "number"])):
+        found = run(made, train, control)["P0d.text"]
+        assert found.state == "uninformative"
+        assert "holdout" in str(found.reason)
+        assert found.details["leaked_values"] == 1
+        assert row(found, "whole cells")["train_hits"] == 1
+        assert run(synth, train, control)["P0d.text"].details["leaked_values"] == 0
+
+
+def notes_of(n: int, seed: int) -> Table:
+    """Notes of 60 made-up words, no two of which share a phrase by chance."""
+    rng = np.random.default_rng(seed)
+    words = ["".join(rng.choice(list("abcdefghij"), 6)) for _ in range(60 * n)]
+    return Table(Schema((Column("note", "text"), Column("x", "integer"))),
+                 {"note": texts([" ".join(words[60 * i : 60 * i + 60]) for i in range(n)]),
+                  "x": cells("integer", [1] * n)})
+
+
+# --- keys and chance -----------------------------------------------------------------------------------------
+
+SIGNS = list("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def keyed(values: Sequence[Any], kind: Kind = "id", pattern: str | None = None) -> Table:
+    column = Column("mrn", kind, role="direct-identifier", pattern=pattern)
+    made = texts([str(v) for v in values]) if kind == "id" else cells(kind, [int(v) for v in values])
+    return Table(Schema((column, Column("x", "integer"))), {"mrn": made, "x": cells("integer", [1] * len(values))})
+
+
+def random_keys(n: int, rng: np.random.Generator, signs: Sequence[str] = SIGNS, length: int = 9) -> list[str]:
+    return ["".join(x) for x in rng.choice(list(signs), (n, length))]
+
+
+@pytest.mark.parametrize("copies, pattern", [(0, None), (1, None), (10, None), (10, "@########")])
+def test_real_keys_that_come_out_again_are_a_leak(copies: int, pattern: str | None) -> None:
+    rng = np.random.default_rng(copies)
+    mine, others, drawn = (random_keys(n, rng) for n in (4_000, 1_000, 4_000))
+    made = keyed([*drawn[copies:], *mine[:copies]], pattern=pattern)
+    found = run(made, keyed(mine, pattern=pattern), keyed(others, pattern=pattern))["P0d"]
+    assert row(found, "keys in mrn")["train_hits"] == copies
+    assert found.details["leaked_values"] == copies
+
+
+def test_real_keys_among_keys_numbered_anew_are_a_leak() -> None:
+    rng = np.random.default_rng(0)
+    mine, others = random_keys(1_000, rng), random_keys(300, rng)
+    made = [*map(str, range(1, 999)), *mine[:2]]
+    found = run(keyed(made), keyed(mine), keyed(others))["P0d"]
+    assert found.details["leaked_values"] == 2
+    bare = run(keyed(made), keyed(mine), keyed(others).select(["x"]))["P0d"]
+    assert bare.state == "uninformative"
+    assert bare.details["leaked_values"] == 2
+
+
+def wards(n: int, rng: np.random.Generator) -> list[str]:
+    return [f"{('NORTH', 'SOUTH', 'CLINIC', 'MERCY', 'JUDES')[w]}-{i:04d}"
+            for w, i in zip(rng.integers(0, 5, n), rng.permutation(9_000)[:n])]
+
+
+LAWS: dict[str, Any] = {
+    "random signs": lambda n, rng: random_keys(n, rng),
+    "seven digits": lambda n, rng: [f"{k:07d}" for k in rng.choice(10**7, n, replace=False)],
+    "some of few": lambda n, rng: [str(k) for k in rng.choice(2 * n, n, replace=False) + 1],
+    "padded, some of few": lambda n, rng: [f"P{k:06d}" for k in rng.choice(2 * n, n, replace=False) + 1],
+    "by house": wards,
+    "by house, at the end": lambda n, rng: ["-".join(reversed(x.split("-"))) for x in wards(n, rng)],
+    "by year": lambda n, rng: [f"{y}{k:04d}" for y, k in zip(rng.integers(2000, 2020, n), rng.integers(0, 3000, n))],
+    "two far blocks": lambda n, rng: [str(k + b * 10**8) for k, b in zip(rng.choice(n, n), rng.choice([1, 9], n))],
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_keys_drawn_anew_by_the_same_law_leak_nothing(law: str) -> None:
+    """Twenty draws of each law; `LEVEL` allows one false alarm in 1,000, and the tenfold rate far fewer."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        mine, others, drawn = (list(dict.fromkeys(LAWS[law](n, rng))) for n in (800, 200, 800))
+        shared = [key for key in mine if key in set(drawn)]
+        assert beyond_chance(shared, mine, drawn, 0.0, rng) == 0
+        if seed == 0:
+            found = run(keyed(drawn), keyed(mine), keyed(others))["P0d"]
+            assert found.details["leaked_values"] == 0
+
+
+@pytest.mark.parametrize("numbers", [range(1, 401), range(1, 300), [*range(1, 200), *range(220, 401)]])
+def test_keys_regenerated_as_numbers_leak_nothing(numbers: Sequence[int]) -> None:
+    """Numbered from 1, in full or with rows left out, where the real keys are some of 1 .. 500."""
+    rng = np.random.default_rng(0)
+    real_keys = rng.permutation(500) + 1
+    for kind in ("id", "integer"):
+        parts = [keyed(list(part), kind) for part in (numbers, real_keys[:400], real_keys[400:])]
+        assert run(*parts)["P0d"].details["leaked_values"] == 0
+
+
+def test_expected_meetings_match_simulated_ones() -> None:
+    """Five digits, some of 2,000 numbers, 20 draws: 125 +- 3 equal pairs."""
+    rng = np.random.default_rng(0)
+    told, met = [], []
+    for _ in range(20):
+        mine, theirs = ([f"{k:05d}" for k in rng.choice(2_000, 500, replace=False)] for _ in range(2))
+        told.append(expected(mine, theirs, rng))
+        met.append(len(set(mine) & set(theirs)))
+    assert 0.9 * np.mean(met) < np.mean(told) < 2 * np.mean(met)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form.numbers])
+def test_ranges_of_numbers_are_what_the_pattern_finds(form: Form) -> None:
+    ends = [n for low, high in form.numbers for n in (low - 1, low, high - 1, high)]
+    rng = np.random.default_rng(0)
+    for number in (*ends, *(int(10**e) for e in rng.uniform(7, 18, 300))):
+        inside = any(low <= number < high for low, high in form.numbers)
+        assert inside == (form.pattern.fullmatch(str(number)) is not None), number
+
+
+def test_a_known_number_counts_where_check_digits_do_not_tell(real: tuple[Table, Table, Table]) -> None:
+    train, holdout, synth = real
+    numbers = np.random.default_rng(0).integers(10**9, 10**10, N)
+    numbers[7] = train["number"].values[7]
+    found = run(changed(synth, number=cells("integer", numbers.tolist())), train, holdout)["P0d"]
+    assert row(found, "H, NHS number (GB)")["train_hits"] == 1
+    assert row(found, "H, NHS number (GB)")["cells"] == 1
+    assert found.details["leaked_values"] == 1
+
+
+def test_memory_of_whole_numbers_does_not_grow_with_the_columns() -> None:
+    """20 columns of 50,000 long numbers: as texts of all three tables, over 200 MiB."""
+    rng = np.random.default_rng(0)
+    schema = Schema(tuple(Column(f"c{j}", "integer") for j in range(20)))
+    parts = [Table(schema, {f"c{j}": cells("integer", rng.integers(10**9, 10**16, n).tolist()) for j in range(20)})
+             for n in (50_000, 50_000, 12_500)]
+    samples = prepare(*parts, seed=1)
+    tracemalloc.start()
+    identifiers(samples)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 16 * 2**20
 
 
 def test_holders_are_the_cells_of_a_hit() -> None:
     column = Texts(("a", "b", "c"), np.array([0, 2, 3, 5]), np.array([1, 0, 1, 2]))
-    hits = [hit for hit in column.whole if hit.value in "bc"]
-    ids, owners = column.holders(hits, np.array([10, 11, 12, 13, 14, 15]), {"b": 0, "c": 1})
-    assert sorted(zip(ids.tolist(), owners.tolist())) == [(0, 10), (0, 13), (1, 15)]
+    hits = [Hit(i, text) for i, text in enumerate(column.texts) if text in "bc"]
+    held = column.held(hits, np.array([10, 11, 12, 13, 14, 15]))
+    cells_held = sorted((held.values[i], owner) for i, owner in zip(held.which.tolist(), held.owners.tolist()))
+    assert cells_held == [("b", 10), ("b", 13), ("c", 15)]
     assert column.cells(hits) == 3

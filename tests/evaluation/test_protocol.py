@@ -20,6 +20,7 @@ from tabsynth.evaluation import protocol
 from tabsynth.evaluation.agreement import compare, subsets
 from tabsynth.evaluation.bins import LevelBins, LineBins, learn_bins
 from tabsynth.evaluation.protocol import GROUPS, Samples, evaluate, pick, prepare, units_of
+from tabsynth.evaluation.verdict import judge, load_policy
 
 from .people import SCHEMA, cells, people, with_units
 
@@ -236,6 +237,29 @@ def test_odd_columns_go_through_every_measure() -> None:
     findings = {f.id: f for f in evaluate(prepare(odd(1), odd(2), odd(3), seed=0))}
     assert not [i for i, f in findings.items() if (f.reason or "").startswith("the measure stopped with")]
     assert findings["validity"].value == pytest.approx(0.2, abs=0.1)
+
+
+@pytest.mark.parametrize("searched, reason", [
+    (1000, "only 40 % of the released rows were searched"), (1250, None), (2500, None)])
+def test_attacks_on_a_small_part_of_the_released_rows_say_so(searched: int, reason: str | None,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MAX_RELEASED", searched)
+    samples = prepare(people(2500, 1), people(1000, 2), people(1000, 3), seed=1)
+    assert samples.searched_share == searched / 2500
+    names = ["singling_out_univariate", "singling_out_multivariate", "linkability", "inference", "membership",
+             "vulnerable"]
+    found = {f.id: f for f in evaluate(samples, only=names)}
+    assert set(found) == {"P1a", "P1b", "P1c", "P1d", "P2a", "P2a.tpr", "P2b"}
+    assert {f.reason for f in found.values()} == {reason}
+    assert {f.state for f in found.values()} == {"ok" if reason is None else "insufficient_power"}
+
+
+def test_a_leak_in_a_small_part_of_the_released_rows_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MAX_RELEASED", 900)
+    train = people(2000, 1)
+    found = evaluate(prepare(train, train, people(1000, 3), seed=1), only=["singling_out_univariate", "membership"])
+    assert all(f.state == "insufficient_power" for f in found)
+    assert {j.finding_id for j in judge(found, load_policy()).judgements if j.verdict == "finding"} >= {"P1a", "P2a"}
 
 
 def test_further_draws_give_a_spread() -> None:

@@ -64,7 +64,7 @@ def test_the_training_table_itself_singles_out_its_people(train: Table, holdout:
     found = run(train, train, holdout)
     assert verdicts(found) == {"P1a": "finding", "P1b": "finding"}
     assert (found["P1a"].value or 0) > 0.9
-    assert (found["P1b"].value or 0) > 0.6
+    assert (found["P1b"].value or 0) > 0.55  # .76 with ends at the synthetic values, which noise hides
     assert found["P1a"].control == found["P1b"].control == 0.0
 
 
@@ -102,6 +102,20 @@ def test_perturbed_rows_are_seen_by_several_columns(train: Table, holdout: Table
     assert verdicts(found) == {"P1a": "no_finding", "P1b": "review"}
 
 
+def test_noise_does_not_hide_copies_from_any_number_of_columns() -> None:
+    """With the ends at the synthetic values every k shows a residual risk below 0."""
+    rng = np.random.default_rng(0)
+    train, holdout = rng.normal(size=(2000, 8)), rng.normal(size=(500, 8))
+    schema = Schema(tuple(Column(f"x{j}", "number") for j in range(8)))
+    synth, used, others = (
+        Table(schema, {f"x{j}": cells("number", x[:, j]) for j in range(8)})
+        for x in (train + rng.normal(0, 0.001, train.shape), train, holdout))
+    found = run(synth, used, others)
+    assert verdicts(found) == {"P1a": "no_finding", "P1b": "finding"}
+    assert {row["key"]: row["value"] > 0.4 for row in found["P1b"].breakdown} == {f"{k} columns": True for k in
+                                                                                  range(2, 7)}
+
+
 def test_copying_holdout_people_is_no_leak_of_training_people(train: Table, holdout: Table) -> None:
     found = run(holdout, train, holdout)
     assert (found["P1a"].value or 0) < -0.5
@@ -115,6 +129,13 @@ def test_a_small_holdout_does_not_hide_a_copy() -> None:
     assert (found["P1a"].value or 0) > 0.9
     assert (found["P1b"].value or 0) > 0.6
     assert all(v.counts[3] == round(v.counts[1] / 4) for f in found.values() for v in variants_of(f))
+
+
+def test_all_training_people_are_among_the_real_ones() -> None:
+    """Cut down to 50,000 as the synthetic rows are, one copy in six would be lost."""
+    samples = prepare(people(500, 1), people(60_000, 2), people(500, 3), seed=1)
+    assert population(samples).n_train == 60_000
+    assert population(samples, max_rows=400).n_train == 400
 
 
 def test_people_count_and_not_their_rows(train: Table, holdout: Table) -> None:
@@ -217,6 +238,37 @@ def test_multivariate_predicates_point_at_one_synthetic_person_each_at_another(c
     assert the_one(made, among.synth).tolist() == made.about.tolist()
     assert len(set(made.about.tolist())) == len(made)
     assert all(len(set(columns)) == k for columns in made.columns.tolist())
+
+
+@given(cases(), st.integers(1, 3))
+@settings(max_examples=60)
+def test_widened_predicates_hold_the_old_ones_and_point_at_the_same_synthetic_people(case: Case, k: int) -> None:
+    among = alone_in(case[0], [True, False, True])
+    made = several.predicates(among, min(k, len(among.synth.codes)), np.random.default_rng(0), tries=200)
+    wide = several.widened(made, among)
+    assert the_one(wide, among.synth).tolist() == made.about.tolist()
+    assert (wide.low <= made.low).all()
+    assert (wide.high >= made.high).all()
+    fixed = ~among.ordered[made.columns] | (made.high < 0)
+    assert np.array_equal(wide.low[fixed], made.low[fixed])
+    assert np.array_equal(wide.high[fixed], made.high[fixed])
+
+
+def test_ends_go_half_way_to_where_another_synthetic_person_would_be_met() -> None:
+    """Eight synthetic people at 0, 10, ..., 70; the codes between are those of real people.
+
+    From 60 on two people are met, and up to 10, so that the greatest and the smallest get 65 and 5. A second column
+    leaves the person at 20 alone up to 20 and not up to 30, and the person at 50 alone from any value on: moves by 1,
+    2 and 4 are tried, and one place more, 0, is the far end.
+    """
+    people_at = np.stack([np.arange(0, 80, 10), [0, 1, 2, 2, 3, 4, 5, 6]]).astype(np.int32)
+    among = alone_in(People(people_at, np.arange(8)), [True, False])
+    ends = several.widened(several.of_rows(among, np.array([0, 7]), np.array([[0], [0]])), among)
+    assert (ends.low[:, 0].tolist(), ends.high[:, 0].tolist()) == ([0, 65], [5, LAST])
+    both = several.widened(several.of_rows(among, np.array([2]), np.array([[0, 1]])), among)
+    assert (both.low.tolist(), both.high.tolist()) == ([[0, 2]], [[25, 2]])
+    apart = several.widened(several.of_rows(among, np.array([5]), np.array([[0, 1]])), among)
+    assert (apart.low.tolist(), apart.high.tolist()) == ([[25, 4]], [[LAST, 4]])
 
 
 def test_numbers_point_away_from_the_median_and_categories_at_themselves() -> None:
@@ -347,7 +399,7 @@ def test_perturbed_microdata_are_found(data_folder: Path) -> None:
 def of_files(folder: Path, files: tuple[str, str, str]) -> Population:
     schema = tabsynth.read(folder / "oracles" / files[0]).schema
     train, holdout, synth = (tabsynth.read(folder / "oracles" / name, schema=schema) for name in files)
-    return population(prepare(synth, train, holdout, seed=1), 50_000)
+    return population(prepare(synth, train, holdout, seed=1))
 
 
 def side(among: Population, first: int, n: int) -> People:

@@ -12,7 +12,7 @@ import yaml
 
 from tabsynth import evaluation
 from tabsynth.core.errors import SourceError, UsageError
-from tabsynth.core.finding import Finding
+from tabsynth.core.finding import FAILED, Finding
 from tabsynth.evaluation import wording
 from tabsynth.evaluation.disclosure import report_classes
 from tabsynth.evaluation.variants import attack_finding, ranked
@@ -116,8 +116,26 @@ def test_supplementary_variants_find_but_do_not_doubt() -> None:
         return replace(finding, breakdown=({**finding.breakdown[0], "supplementary": True},))
 
     for counts, verdict in (((80, 400, 80, 400), "no_finding"), ((300, 400, 80, 400), "finding")):
-        got = judge({**CLEAN, "P0e": supplementary(*counts)}.values(), load_policy())
+        both = supplementary(*counts)
+        both = replace(both, breakdown=(*CLEAN["P0e"].breakdown, *both.breakdown))
+        got = judge({**CLEAN, "P0e": both}.values(), load_policy())
         assert {j.finding_id: j.verdict for j in got.judgements}["P0e"] == verdict
+    alone = judge({**CLEAN, "P0e": supplementary(80, 400, 80, 400)}.values(), load_policy())
+    assert {j.finding_id: j.verdict for j in alone.judgements}["P0e"] == "insufficient_power", "nothing was excluded"
+
+
+def test_a_measure_that_broke_asks_for_review_even_where_it_is_optional() -> None:
+    quiet = Finding.not_run("P0d", "Identifiers", "privacy", "no such column")
+    broken = replace(quiet, reason="the measure stopped with MemoryError", details={FAILED: True})
+    assert judge([*CLEAN.values(), quiet], load_policy()).outcome == "no_finding"
+    assert judge([*CLEAN.values(), broken], load_policy()).because == ("P0d",)
+
+
+def test_a_single_identifier_of_a_training_person_is_enough() -> None:
+    leak = replace(attack("P0d", (1, 4000, 0, 1000)), details={"leaked_values": 1})
+    assert judge([*CLEAN.values(), leak], load_policy()).outcome == "finding"
+    passage = replace(leak, id="P0d.text")
+    assert judge([*CLEAN.values(), passage], load_policy()).outcome == "review"
 
 
 def test_a_mandatory_measure_that_is_not_there_needs_review() -> None:

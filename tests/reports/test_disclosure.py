@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabsynth.core.finding import Finding, Judgement
+from tabsynth.evaluation.disclosure import CEILING_COUNT
+from tabsynth.evaluation.variants import attack_finding, counted
 from tabsynth.reports import disclosure, document, wording
-from tabsynth.reports.context import Counts
+from tabsynth.reports.context import Counts, Decision, Selection
 from tabsynth.reports.renderers import html, markdown, text
 
 COUNTS = Counts(synthetic_rows=500)
@@ -143,3 +145,44 @@ def test_a_judgement_quotes_no_finer_number_than_its_finding():
     small = replace(exact, because="3 people were copied")
     assert disclosure.show_judgement(small, finding, "recipient").because == ""
     assert disclosure.show_judgement(exact, finding, "statement") is None
+
+
+def test_a_pooled_level_of_few_rows_keeps_its_share_in_the_house(findings, verdict, context):
+    def told(share: float) -> dict:
+        pooled = Decision("ward|A", "pooled", 3, share)
+        about = replace(context, decisions=(pooled,))
+        made = document.build(findings, verdict, context=about, report_class="recipient")
+        return made["dataset"]["decisions"][0]
+
+    assert (told(3 / 2511)["share"], told(3 / 2511)["n_levels"]) == (None, None)
+    assert told(60 / 2511)["n_levels"] == 3
+
+
+def test_how_often_the_table_was_evaluated_stays_under_the_guarantee(findings, verdict, private_context):
+    """The count is looked up by the table's digest: it follows from real rows."""
+    looked = replace(private_context, selection=Selection(7, 3))
+    for report_class, shown in (("internal", 7), ("recipient", 7), ("statement", None), ("public", None)):
+        made = document.build(findings, verdict, context=looked, report_class=report_class)["provenance"]["selection"]
+        assert (made and made["evaluations"]) == shown
+    unknown = document.build(findings, verdict, context=private_context, report_class="internal")
+    assert "not recorded" in html.render(unknown)
+
+
+def test_a_ceiling_that_counts_few_people_is_not_shown():
+    many = Finding("P0a", "Copies", "privacy", 0.01, "lower is safer", n=982, ceiling=0.05, details={CEILING_COUNT: 49})
+    shown, _ = disclosure.show(many, "recipient", COUNTS)
+    assert (shown.ceiling, dict(shown.details)) == (0.05, {})
+    shown, _ = disclosure.show(replace(many, details={CEILING_COUNT: 4}), "recipient", COUNTS)
+    assert shown.ceiling is None
+
+
+def test_small_comparisons_of_an_attack_are_left_out_and_nothing_that_holds_them():
+    rows = [counted("large", (400, 2000), (290, 2000), statistic="residual"),
+            counted("small", (4, 2000), (0, 2000), statistic="residual"),
+            counted("pooled", (404, 4000), (290, 4000), statistic="residual", supplementary=True)]
+    found = attack_finding("P1c", "Links", rows, method="M.")
+    shown, _ = disclosure.show(found, "recipient", COUNTS)
+    assert shown.value is not None
+    assert [row["key"] for row in shown.breakdown] == ["large"]
+    headline = attack_finding("P1c", "Links", [counted("small", (4, 2000), (0, 2000))], method="M.")
+    assert disclosure.show(headline, "recipient", COUNTS)[1] == wording.SMALL_CELL

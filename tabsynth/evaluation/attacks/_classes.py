@@ -28,6 +28,7 @@ class Form:
         chance: share of unrelated candidates that `read` accepts; 0 where the form alone is telling. Others count
             only where far more of a column's candidates are accepted than chance explains.
         columns: with a pattern, only columns of such a name hold candidates.
+        numbers: whole numbers that are candidates without a column name, as ranges (first, first after).
     """
 
     letter: str
@@ -36,6 +37,7 @@ class Form:
     read: Callable[[str], str | None]
     chance: float = 0.0
     columns: re.Pattern[str] | None = None
+    numbers: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,10 @@ def _vin(text: str) -> str | None:
 
 
 def _form(letter: str, what: str, pattern: str, read: Callable[[str], str | None], *, chance: float = 0.0,
-          columns: str | None = None, case: bool = True) -> Form:
+          columns: str | None = None, case: bool = True, numbers: tuple[tuple[int, int], ...] = ()) -> Form:
     flags = re.ASCII | re.MULTILINE | (re.NOFLAG if case else re.IGNORECASE)
     return Form(letter, what, re.compile(pattern, flags), read, chance,
-                None if columns is None else re.compile(f" (?:{columns}) "))
+                None if columns is None else re.compile(f" (?:{columns}) "), numbers)
 
 
 SPARSE_ZIP3: Final = frozenset((
@@ -176,22 +178,24 @@ FORMS: Final[tuple[Form, ...]] = (
           columns=f"(?:ssn|social security){_NO}"),
     _form("H", "medical record number", rf"\b(?:mrn|medical record){_SAYS}(?P<value>[A-Z]{{0,3}}[0-9]{{4,12}}){_END}",
           _compact, case=False),
-    _form("H", "NHS number (GB)", rf"{_START}{_NHS}{_END}", _checked(checks.nhs_number), chance=_TENTH),
+    _form("H", "NHS number (GB)", rf"{_START}{_NHS}{_END}", _checked(checks.nhs_number), chance=_TENTH,
+          numbers=((10**9, 10**10),)),
     _form("H", "NHS number (GB)", rf"\bnhs{_SAYS}(?P<value>{_NHS}){_END}", _checked(checks.nhs_number), case=False),
     _form("I", "Medicare beneficiary identifier (US)",
           rf"{_START}[1-9]{_LETTER}{_SIGN}[0-9]-?{_LETTER}{_SIGN}[0-9]-?{_LETTER}{{2}}[0-9]{{2}}{_END}", _compact),
     _form("I", "health insurance number (DE)", rf"{_START}[A-Z][0-9]{{9}}{_END}", _checked(checks.kvnr), chance=_TENTH),
     _form("J", "account number (IBAN)", r"(?<![\w-])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}", _iban),
     _form("J", "bank card number", rf"{_START}[2-6](?:[ -]?[0-9]){{13,15}}{_END}", _checked(checks.bank_card),
-          chance=_TENTH),
-    _form("K", "provider number (NPI, US)", rf"{_START}[12][0-9]{{9}}{_END}", _checked(checks.npi), chance=_TENTH),
+          chance=_TENTH, numbers=tuple((2 * 10**digits, 7 * 10**digits) for digits in (13, 14, 15))),
+    _form("K", "provider number (NPI, US)", rf"{_START}[12][0-9]{{9}}{_END}", _checked(checks.npi), chance=_TENTH,
+          numbers=((10**9, 3 * 10**9),)),
     _form("K", "provider number (NPI, US)", rf"\bnpi{_SAYS}(?P<value>[12][0-9]{{9}}){_END}", _checked(checks.npi),
           case=False),
     _form("L", "vehicle number (VIN)", r"(?<![\w-])[A-HJ-NPR-Z0-9]{17}(?![\w-])", _vin, chance=_TENTH),
     _form("L", "vehicle number (VIN)", rf"\bvin{_SAYS}(?P<value>[A-HJ-NPR-Z0-9]{{17}})(?![\w-])", _vin, case=False),
     _form("M", "device identifier (UDI)", r"\(01\) ?(?P<value>[0-9]{14})(?![0-9])", _checked(checks.gtin14)),
     _form("M", "device identifier (IMEI)", rf"{_START}[0-9]{{2}}[ -]?[0-9]{{6}}[ -]?[0-9]{{6}}[ -]?[0-9]{_END}",
-          _checked(checks.imei), chance=_TENTH),
+          _checked(checks.imei), chance=_TENTH, numbers=((10**14, 10**15),)),
     _form("M", "device identifier (MAC address)",
           r"(?<![\w:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![\w:-])", _compact),
     _form("N", "web address", r"""\b(?:https?|ftp)://[^\s"'<>]+|\bwww\.[\w-]+(?:\.[\w-]+)+""", str.lower,
@@ -199,7 +203,7 @@ FORMS: Final[tuple[Form, ...]] = (
     _form("O", "IP address (version 4)", rf"{_START}[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}{_END}", _ipv4),
     _form("O", "IP address (version 6)", r"(?<![\w:.-])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:.-])", _ipv6),
     _form("R", "tax number of a person (DE)", rf"{_START}[1-9](?: ?[0-9]){{10}}{_END}", _checked(checks.steuer_id),
-          chance=_TENTH),
+          chance=_TENTH, numbers=((10**10, 10**11),)),
 )
 
 KINDS: Final[dict[tuple[str, str], tuple[Form, ...]]] = {

@@ -39,11 +39,11 @@ MAX_ROWS_EACH: Final = 20
 """Rows of a person that are scored; the person's score is their mean."""
 MAX_TARGET_ROWS: Final = 20_000
 """Most rows of members that are scored, and of non-members."""
-MAX_SEARCHED: Final = 20_000
-"""Synthetic rows that are searched, of a longer table a sample."""
 MAX_REFERENCE: Final = 5_000
 """Rows of R."""
 NEIGHBOURS: Final = 20
+GROUP: Final = 64
+"""Entries of a long row of distances that are first judged by their minimum."""
 FEWEST: Final = 20
 """Fewest members, and people in each half of the holdout."""
 PROMINENT_BY: Final = 5
@@ -156,9 +156,9 @@ def swapped(samples: Samples, prepare: Callable[[Table], Attack], *, max_people:
 
 
 def searched_rows(samples: Samples) -> Table:
-    """Synthetic rows in random order, at most `MAX_SEARCHED`."""
-    order = samples.streams.stream(0, "searched rows").permutation(len(samples.synth))
-    return samples.synth.take(order[:MAX_SEARCHED])
+    """The released rows in random order, so that the first few are a sample of them."""
+    known = samples.released.table
+    return known.take(samples.streams.stream(0, "searched rows").permutation(len(known)))
 
 
 def reference_rows(samples: Samples, fold: int) -> Table:
@@ -253,18 +253,43 @@ def look(points: Points, others: Points, width: float, k: int, *,
     squared, rows, mass = np.empty((n, k)), np.empty((n, k), np.intp), np.empty(n)
     among_first = np.empty((n, min(k, first)))
     for at, block in squared_distances(points, others, block=256):
-        nearest = np.argpartition(block, k - 1, axis=1)[:, :k]
-        found = np.take_along_axis(block, nearest, axis=1)
-        order = np.argsort(found, axis=1, kind="stable")
-        squared[at], rows[at] = (np.take_along_axis(x, order, axis=1) for x in (found, nearest))
-        some = block[:, :first]
-        among_first[at] = np.sort(np.partition(some, among_first.shape[1] - 1, axis=1)[:, : among_first.shape[1]])
+        squared[at], rows[at] = smallest(block, k)
+        among_first[at] = squared[at] if first == len(others) else smallest(block[:, :first], min(k, first))[0]
         closest = squared[at, :1].astype(np.float32)
         block -= closest
         block *= np.float32(-0.5 / width**2)
         np.exp(block, out=block)
-        mass[at] = np.log(block.sum(axis=1, dtype=np.float64)) - squared[at, 0] / (2 * width**2)
+        mass[at] = np.log(block.sum(axis=1).astype(np.float64)) - squared[at, 0] / (2 * width**2)
     return Look(np.sqrt(squared), rows, np.sqrt(among_first), mass)
+
+
+def smallest(block: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """The k smallest of each row, rising, and where they stand; shape (n, k) each.
+
+    A long row is cut into groups, every `G`-th entry in one. The k groups with the smallest minima hold k smallest
+    entries: to any entry of another group there are k minima that are no larger. So one pass over the row is enough.
+    """
+    n = block.shape[1]
+    if k == 1:
+        places = block.argmin(axis=1)[:, None]
+        return np.take_along_axis(block, places, axis=1), places
+    groups = n // GROUP
+    if groups < 2 * k:
+        return _sorted_smallest(block, k)
+    minima = block[:, : groups * GROUP].reshape(len(block), GROUP, groups).min(axis=1)
+    chosen = np.argpartition(minima, k - 1, axis=1)[:, :k]
+    places = (chosen[:, None, :] + groups * np.arange(GROUP)[:, None]).reshape(len(block), -1)
+    rest = np.broadcast_to(np.arange(groups * GROUP, n), (len(block), n - groups * GROUP))
+    places = np.concatenate([places, rest], axis=1)
+    values, which = _sorted_smallest(np.take_along_axis(block, places, axis=1), k)
+    return values, np.take_along_axis(places, which, axis=1)
+
+
+def _sorted_smallest(block: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    some = np.argpartition(block, k - 1, axis=1)[:, :k]
+    values = np.take_along_axis(block, some, axis=1)
+    order = np.argsort(values, axis=1, kind="stable")
+    return np.take_along_axis(values, order, axis=1), np.take_along_axis(some, order, axis=1)
 
 
 def prominence(of_reference: Look) -> Floats:

@@ -28,7 +28,10 @@ MISSING: Final = -1
 LAST: Final = int(np.iinfo(np.int32).max)
 """Beyond every code."""
 BLOCK: Final = 512
-"""Predicates that are evaluated together: at 100,000 rows 6 MiB of bits."""
+"""Predicates that are evaluated together: at 1,000,000 rows 61 MiB of bits."""
+MAX_REAL: Final = 500_000
+"""Most rows of T, and of H, among which people are singled out: the codes of 50 columns take 200 MB. A longer table
+is sampled, which leaves out in equal measure who was copied and who was not."""
 
 Codes = NDArray[np.int32]
 Bits = NDArray[np.uint8]
@@ -60,6 +63,11 @@ class People:
     def medians(self) -> NDArray[np.float64]:
         """Median code of the present cells of each column, shape (d,); 0 where there is none."""
         return np.array([np.median(c[c >= 0]) if (c >= 0).any() else 0.0 for c in self.codes])
+
+    @cached_property
+    def values(self) -> list[Codes]:
+        """Distinct codes of the present cells of each column, rising."""
+        return [np.unique(c[c >= 0]) for c in self.codes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,15 +113,17 @@ class Predicates:
                      for name in ("columns", "low", "high", "about")))
 
 
-def population(samples: Samples, max_rows: int) -> Population:
-    """All people, coded together; of a table with more than `max_rows` rows a sample.
+def population(samples: Samples, max_rows: int = MAX_REAL) -> Population:
+    """The synthetic people that an attacker holds and all real ones, at most `max_rows` rows a table, coded together.
 
     The training people are not cut down to the number of the holdout's: whom a synthetic row was copied from would
     mostly be left out, and the attack would seem harmless where the holdout is small.
     """
-    tables = [t.take(pick(units_of(t), max_rows, samples.streams.stream(0, f"singling out {what}"))) for t, what in
-              ((samples.released.table, "synth"), (samples.train, "train"), (samples.holdout, "holdout"))]
-    columns = [value_ids([table[name] for table in tables]) for name in samples.columns]
+    real = [t.take(pick(units_of(t), max_rows, samples.streams.stream(0, f"singling out {what}")))
+            for t, what in ((samples.train, "train"), (samples.holdout, "holdout"))]
+    tables = [samples.released.table, *real]
+    columns = [[ids.astype(np.int32) for ids in value_ids([table[name] for table in tables])]
+               for name in samples.columns]
     synth, train, holdout = (units_of(table) for table in tables)
     n_train, n_holdout = (int(units.max(initial=-1)) + 1 for units in (train, holdout))
     return Population(
@@ -173,9 +183,9 @@ def too_few(n_predicates: int, among: Population) -> str | None:
     return f"fewer than {ENOUGH} predicates single out a synthetic person" if n_predicates < ENOUGH else None
 
 
-def _by_person(columns: list[Ids], units: Ids) -> People:
+def _by_person(columns: list[Codes], units: Ids) -> People:
     order = np.argsort(units, kind="stable")
-    return People(np.array([ids[order] for ids in columns], np.int32), units[order])
+    return People(np.array([codes[order] for codes in columns]), units[order])
 
 
 def _matches(predicates: Predicates, codes: Codes) -> Bits:

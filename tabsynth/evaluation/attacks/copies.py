@@ -9,8 +9,9 @@ import numpy as np
 
 from tabsynth.core.finding import Finding
 from tabsynth.core.schema import NUMERIC
-from tabsynth.core.table import Cells
+from tabsynth.core.table import Cells, concat_cells
 from tabsynth.evaluation.bins import learn_bins
+from tabsynth.evaluation.disclosure import CEILING_COUNT
 from tabsynth.evaluation.identity import Ids, held_by_one, occurs, row_ids, value_ids
 from tabsynth.evaluation.protocol import Samples, title_of, units_of
 from tabsynth.evaluation.variants import attack_finding, counted
@@ -25,12 +26,12 @@ FACTS = {
 }
 
 METHOD: Final = (
-    "Rows held by one person alone among training and holdout rows together: the share of the training people's that "
-    "occurs in the synthetic table, minus the same share for holdout people, who were not used. On all columns, "
-    "without numbers that are nearly unique to a row and, supplementary, with numbers rounded to training percentiles; "
-    "the one with the strongest evidence is shown. Floats are compared to 12 digits. Interval: Newcombe.")
+    "Rows held by one person alone among training and holdout rows together, one a person at random: the share of the "
+    "training people's that occurs in the synthetic table, minus the same share for holdout people, who were not used. "
+    "On all columns, without numbers that are nearly unique to a row and, supplementary, with numbers rounded to "
+    "percentiles; the one with the strongest evidence is shown. Floats are compared to 12 digits. Interval: Newcombe.")
 ENOUGH: Final = 500
-"""Fewest training and holdout rows for the attack to say anything."""
+"""Fewest training and holdout people for the attack to say anything."""
 NEAR_KEY: Final = 0.5
 """Numbers with more distinct values than this share of their cells can hide a copy behind a small change."""
 PERCENTILES: Final = 100
@@ -48,10 +49,10 @@ def copies(samples: Samples) -> tuple[Finding, ...]:
         return (Finding("P0a", title, "privacy", 0.0, "lower is safer", n=len(samples.train), method=METHOD,
                         state="uninformative", reason="no row is held by one person alone, so none can be copied "
                         "from one"),)
-    few = min(len(samples.train), len(samples.holdout)) < ENOUGH
+    people = [int(units_of(table).max(initial=-1)) + 1 for table in (samples.train, samples.holdout)]
     return (attack_finding("P0a", title, rows, method=METHOD, unit_of_n="unique rows",
-                           few=f"fewer than {ENOUGH} training or holdout rows" if few else None,
-                           ceiling=_natural(variants["all columns"], samples)),)
+                           few=f"fewer than {ENOUGH} training or holdout people" if min(people) < ENOUGH else None,
+                           **_natural(variants["all columns"], samples)),)
 
 
 def _variants(samples: Samples, exact: Mapping[str, list[Ids]]) -> dict[str, list[list[Ids]]]:
@@ -74,19 +75,24 @@ def _attack(what: str, ids: list[Ids], samples: Samples) -> dict[str, Any] | Non
     first_control = int(used.max(initial=-1)) + 1
     units = np.concatenate([used, units_of(samples.holdout) + first_control])
     rows, owner = held_by_one(np.concatenate([train, holdout]), units)
-    copied, of_train = occurs(rows, synth), owner < first_control
-    used_rows, other_rows = int(of_train.sum()), int((~of_train).sum())
-    if not used_rows or not other_rows:
+    order = samples.streams.stream(0, f"one row a person {what}").permutation(len(rows))
+    people, first = np.unique(owner[order], return_index=True)
+    copied, of_train = occurs(rows[order[first]], synth), people < first_control
+    used_people, others = int(of_train.sum()), int((~of_train).sum())
+    if not used_people or not others:
         return None
-    return counted(what, (int(copied[of_train].sum()), used_rows), (int(copied[~of_train].sum()), other_rows),
+    return counted(what, (int(copied[of_train].sum()), used_people), (int(copied[~of_train].sum()), others),
                    supplementary=what == ROUNDED)
 
 
-def _natural(ids: list[Ids], samples: Samples) -> float | None:
-    """How many rows of one holdout person occur among training rows: the rate at which real people coincide."""
+def _natural(ids: list[Ids], samples: Samples) -> dict[str, Any]:
+    """The rate at which real people coincide: rows of one holdout person that occur among training rows."""
     train, holdout, _ = ids
     rows, _ = held_by_one(holdout, units_of(samples.holdout))
-    return float(occurs(rows, train).mean()) if len(rows) else None
+    if not len(rows):
+        return {}
+    hits = int(occurs(rows, train).sum())
+    return {"ceiling": hits / len(rows), "details": {CEILING_COUNT: hits}}
 
 
 def _near_key(cells: Cells, ids: Ids) -> bool:
@@ -95,6 +101,7 @@ def _near_key(cells: Cells, ids: Ids) -> bool:
 
 
 def _rounded(samples: Samples, name: str) -> list[Ids]:
-    """Value ids of a number cut at percentiles of the training rows."""
-    bins = learn_bins(samples.schema[name], samples.train[name], bins=PERCENTILES)
+    """Value ids of a number cut at percentiles of the real rows."""
+    real = concat_cells([samples.train[name], samples.holdout[name]])
+    bins = learn_bins(samples.schema[name], real, bins=PERCENTILES)
     return [bins.codes(table[name]).astype(np.int64) for table in (samples.train, samples.holdout, samples.synth)]

@@ -63,7 +63,7 @@ class Attack:
 def group_disclosure(samples: Samples) -> tuple[Finding, ...]:
     """Excess of the secret and quasi-identifiers with the strongest evidence. control: the same for the holdout.
 
-    ``unanimous_in_train`` of a row is DiO: the share of the targets among training people whose cell agrees on the
+    ``unanimous_in_train`` of a row is DiO: the number of the targets among training people whose cell agrees on the
     secret among those targets. It is context, not risk: it says how far the quasi-identifiers fix the secret.
     """
     title, members = title_of(FACTS, "P1e"), len(samples.members)
@@ -129,7 +129,7 @@ def _attack(samples: Samples, codes: Mapping[str, Sequence[Ids]], attack: Attack
     unanimous = disclosed(own_cells, own_secrets, own_cells, own_secrets)
     return counted(f"{attack.secret} from {', '.join(attack.keys)}", (hits[0].sum(), len(hits[0])),
                    (hits[1].sum(), len(hits[1])), supplementary=bool(min(map(len, hits)) < ENOUGH <= len(sides[0])),
-                   unanimous_in_train=float(unanimous.mean()))
+                   unanimous_in_train=int(unanimous.sum()))
 
 
 def _chosen_keys(samples: Samples, codes: Mapping[str, Sequence[Ids]], secrets: Sequence[str]) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ Every column is read, those too that no model learns. Three questions, of which 
 used with people who were not:
 
 1. Keys: which share of the keys that one person alone holds stands in the synthetic table? Keys numbered anew (1, 2,
-   3, ... without a gap) meet old ones by construction and are only listed; those drawn anew by a pattern meet keys of
-   training and of holdout people equally often.
+   3, ... without a gap) meet old ones by construction and are only listed; those drawn anew meet keys of training and
+   of holdout people equally often. One that chance does not explain is a leak on its own.
 2. Values of a form (an e-mail address, a number with its check digit) that one person alone holds, and free text: do
    they stand in the synthetic table?
 3. What looks like an identifier of 45 CFR 164.514(b)(2)(i) at all, copied or not? Listed for a person to judge. No
@@ -17,7 +17,8 @@ No finding holds a value: columns, classes and counts only.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -28,8 +29,19 @@ from tabsynth.core.finding import Finding
 from tabsynth.core.schema import Column
 from tabsynth.core.table import Cells, Table
 from tabsynth.evaluation.attacks._classes import AGE, HUMAN, KINDS, LABELS, TOP_CODE, Form, words
-from tabsynth.evaluation.attacks._texts import NO_TEXTS, Hit, Texts, read, telling, texts_of
-from tabsynth.evaluation.attacks._verbatim import runs_reused
+from tabsynth.evaluation.attacks._coincidence import LEVEL, MARGIN, beyond_chance
+from tabsynth.evaluation.attacks._texts import (
+    NO_TEXTS,
+    Held,
+    Hit,
+    Texts,
+    may_tell,
+    read,
+    read_known,
+    telling,
+    texts_of,
+)
+from tabsynth.evaluation.attacks._verbatim import MOST_RUNS, RUNS_OF_CHARACTERS, runs_reused
 from tabsynth.evaluation.identity import held_by_one
 from tabsynth.evaluation.protocol import Samples, power, title_of, units_of
 from tabsynth.evaluation.variants import attack_finding, counted
@@ -50,11 +62,16 @@ METHODS: Final = {
     "P0d": "Keys, and values in the form of an identifier of 45 CFR 164.514(b)(2)(i), held by one person alone among "
            "training and holdout rows together: share of the training people's that stand in the synthetic table, "
            "minus the same share of the holdout people's. All columns are read. A form with a check digit counts where "
-           f"more of a column's candidates are right than chance explains. Interval: Newcombe. Not checked: {HUMAN}.",
+           "more of a column's candidates are right than chance explains. A leak: values of one training person in the "
+           "synthetic table, other than keys numbered without a gap, that independent draws of the same signs would "
+           f"meet with probability below {LEVEL:g}, their rate taken {MARGIN:g}-fold. Interval: Newcombe. Not checked: "
+           f"{HUMAN}.",
     "P0d.text": "People with a run of 8 words, a run of 20 characters, or a whole cell of 20 or more characters that "
                 "nobody else among training and holdout rows holds: share of the training people of whom such a run "
                 "stands in the synthetic table, minus the same share of the holdout people. Case and blanks do not "
-                "count. Interval: Newcombe.",
+                f"count. Beyond {MOST_RUNS:,} runs in a table only those whose hash is divisible by m are looked at, "
+                "in all tables the same ones: a passage is found by those of its many runs that are left. Interval: "
+                "Newcombe.",
 }
 NOT_ALONE: Final = frozenset("BCKN")
 """Classes whose values many people share by nature (places, dates, providers, pages): one that recurs names nobody."""
@@ -62,61 +79,53 @@ MICROSECONDS_A_DAY: Final = 86_400_000_000
 BY_CONSTRUCTION: Final = "numbered without a gap: equal keys come about by construction"
 NOTHING_TO_COMPARE: Final = (
     "no key and no value in the form of an identifier by which training and holdout people could be compared")
-NO_FREE_TEXT: Final = "no free text of 20 or more characters in the synthetic table, or none in a real one"
+NO_FREE_TEXT: Final = "no free text of 20 or more characters in the synthetic or in the training table"
+NO_TEXT_TO_COMPARE: Final = (
+    "no free text of holdout people with which that of training people could be compared; what comes out is counted")
 _COUNTED: Final = re.compile(r"([^0-9]*)([0-9]{1,18})")
 
 Row = dict[str, Any]
-Found = Sequence[tuple[Texts, Sequence[Hit]]]
-"""Values found in columns of one table."""
+Kind = tuple[str, str]
+"""Class of 45 CFR 164.514(b)(2)(i), and name."""
 
 
 def identifiers(samples: Samples) -> tuple[Finding, ...]:
     """P0d and P0d.text. control: the same share of the holdout people.
 
-    details of P0d: `leaked_values`, the distinct values of classes that name one person, that one training person alone
-    holds and that stand in a synthetic column that is not drawn by a pattern; `looks_like`, what a person must look at.
+    details of P0d: `leaked_values`, the distinct values that one training person alone holds and that stand in the
+    synthetic table where chance does not explain it, summed over the columns of keys and the classes that name one
+    person; `looks_like`, what a person must look at.
     details of P0d.text: `leaked_values`, the training people whose run or cell comes out again where no holdout
     person's does.
     """
     return _identifiers(samples), _free_text(samples)
 
 
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """All columns of the three tables as texts.
+@dataclass(frozen=True, slots=True)
+class Real:
+    """Values of a kind in training and in holdout rows, an entry a column. People count on from train to holdout."""
 
-    Args:
-        units: the person of each training row, 0, 1, ..., and of each holdout row, counting on.
-        patterned: columns whose cells are drawn anew by a pattern, so that they meet old ones by chance.
-    """
+    train: list[Held]
+    holdout: list[Held]
 
-    train: Mapping[str, Texts]
-    holdout: Mapping[str, Texts]
-    synth: Mapping[str, Texts]
-    units: tuple[NDArray[np.int64], NDArray[np.int64]]
-    patterned: frozenset[str]
+    @property
+    def known(self) -> frozenset[str]:
+        return frozenset(value for held in self.train for value in held.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """The person of each training row, 0, 1, ..., and of each holdout row, counting on from `first_control`."""
+
+    train: NDArray[np.int64]
+    holdout: NDArray[np.int64]
+    first_control: int
 
     @classmethod
-    def of(cls, samples: Samples) -> Reading:
-        train, holdout, synth = (
-            {name: texts_of(table[name], table.schema[name].kind) for name in table.schema.names}
-            for table in (samples.train, samples.holdout, samples.synth))
-        used = units_of(samples.train)
-        others = units_of(samples.holdout) + int(used.max(initial=-1)) + 1
-        patterned = frozenset(c.name for c in samples.schema.columns if c.pattern is not None)
-        return cls(train, holdout, synth, (used, others), patterned)
-
-    def find(self, forms: Sequence[Form]) -> tuple[Found, Found]:
-        """Values of a kind in training and in holdout rows; whether check digits tell is decided on both together."""
-        train, holdout = [], []
-        for name, texts in self.train.items():
-            other = self.holdout.get(name, NO_TEXTS)
-            for form in forms:
-                used, unused = texts.find(form, name), other.find(form, name)
-                if telling(form, (*used, *unused)):
-                    train.append((texts, read(form, used)))
-                    holdout.append((other, read(form, unused)))
-        return train, holdout
+    def of(cls, samples: Samples) -> Owners:
+        train = units_of(samples.train)
+        first_control = int(train.max(initial=-1)) + 1
+        return cls(train, units_of(samples.holdout) + first_control, first_control)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,36 +138,45 @@ class Reuse:
 
     train: tuple[int, int]
     control: tuple[int, int]
-    of_one: frozenset[str]
+    of_one: tuple[str, ...]
+
+    @property
+    def by_control(self) -> float:
+        """Training values expected in the synthetic table at the rate of the holdout's."""
+        return self.control[0] * self.train[1] / max(1, self.control[1])
 
 
-def reuse(units: Sequence[NDArray[np.int64]], train: Found, holdout: Found, synth: frozenset[str]) -> Reuse:
-    """Compare the values found in training rows, and those in holdout rows, with the synthetic values.
-
-    Args:
-        units: see `Reading`.
-    """
-    distinct = list(dict.fromkeys(hit.value for _, hits in (*train, *holdout) for hit in hits))
-    numbers = {value: i for i, value in enumerate(distinct)}
-    held = [texts.holders(hits, owners, numbers) for found, owners in zip((train, holdout), units, strict=True)
-            for texts, hits in found if hits]
-    if not held:
-        return Reuse((0, 0), (0, 0), frozenset())
-    alone, owner = held_by_one(*(np.concatenate(part) for part in zip(*held)))
-    stands, used = np.array([value in synth for value in distinct], np.bool_)[alone], owner <= units[0].max(initial=-1)
+def reuse(real: Real, first_control: int, synth: AbstractSet[str]) -> Reuse:
+    """Compare the values found in training rows, and those in holdout rows, with the synthetic values."""
+    numbers: dict[str, int] = {}
+    cells: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    for held in (*real.train, *real.holdout):
+        ids = np.array([numbers.setdefault(value, len(numbers)) for value in held.values], np.int64)
+        cells.append((ids[held.which], held.owners))
+    if not cells:
+        return Reuse((0, 0), (0, 0), ())
+    alone, owner = held_by_one(*(np.concatenate(part) for part in zip(*cells)))
+    distinct = list(numbers)
+    stands = np.array([value in synth for value in distinct], np.bool_)[alone]
+    used = owner < first_control
     counts = [(int(stands[side].sum()), int(side.sum())) for side in (used, ~used)]
-    return Reuse(counts[0], counts[1], frozenset(distinct[i] for i in alone[used & stands]))
+    return Reuse(counts[0], counts[1], tuple(distinct[i] for i in alone[used & stands]))
+
+
+def texts_in(table: Table, name: str) -> Texts:
+    """A column's texts; none where the table lacks it."""
+    return texts_of(table[name], table.schema[name].kind) if name in table.columns else NO_TEXTS
 
 
 # --- P0d -------------------------------------------------------------------------------------------------
 
 
 def _identifiers(samples: Samples) -> Finding:
-    title, reading = title_of(FACTS, "P0d"), Reading.of(samples)
-    seen = [*_forms(reading), *_by_kind(samples.synth), *_by_name(samples.synth, reading.synth)]
-    rows = [*_keys(samples, reading), *seen]
+    title, owners = title_of(FACTS, "P0d"), Owners.of(samples)
+    seen = [*_forms(samples, owners), *_by_kind(samples.synth), *_by_name(samples.synth)]
+    rows = [*_keys(samples, owners), *seen]
     tried, listed = [r for r in rows if _comparable(r)], [r for r in rows if not _comparable(r)]
-    details = {"leaked_values": sum(row.get("leaked_values", 0) for row in seen), "human": HUMAN,
+    details = {"leaked_values": sum(row.get("leaked_values", 0) for row in rows), "human": HUMAN,
                "looks_like": "; ".join(f"{row['key']}: {row['columns']}" for row in seen)}
     if not tried:
         return Finding("P0d", title, "privacy", 0.0, "lower is safer", n=len(samples.synth), method=METHODS["P0d"],
@@ -184,53 +202,104 @@ def _compared(row: Row, found: Reuse) -> Row:
             "control_n": control_n}
 
 
-def _keys(samples: Samples, reading: Reading) -> Iterator[Row]:
-    """One row per column of keys or direct identifiers that all tables hold."""
-    names = [c.name for c in samples.schema.columns if not c.modelled and c.kind != "text"]
-    for name in names:
-        tables = [part[name] for part in (reading.train, reading.holdout, reading.synth) if name in part]
-        if len(tables) < 3 or not tables[2].texts:
+def _keys(samples: Samples, owners: Owners) -> Iterator[Row]:
+    """One row per column of keys or direct identifiers that training and synthetic table hold."""
+    for column in samples.schema.columns:
+        if column.modelled or column.kind == "text" or column.name not in samples.train.columns:
             continue
-        train, holdout, synth = tables
+        name, synth = column.name, texts_in(samples.synth, column.name)
         row: Row = {"key": f"keys in {name}", "columns": name, "cells": len(synth.rows), "evidence": "kind or role"}
         if numbered_anew(synth.texts):
             yield {**row, "n": len(synth.rows), "evidence": BY_CONSTRUCTION}
-        else:
-            yield _compared(row, reuse(reading.units, [(train, train.whole)], [(holdout, holdout.whole)],
-                                       frozenset(synth.texts)))
+        elif synth.texts:
+            train, holdout = (texts_in(part, name) for part in (samples.train, samples.holdout))
+            real = Real([train.all_held(owners.train)], [holdout.all_held(owners.holdout)])
+            standing = dict.fromkeys(synth.texts)
+            found = reuse(real, owners.first_control, standing.keys())
+            leaked = beyond_chance(found.of_one, real.train[0].values, tuple(standing), found.by_control,
+                                   samples.streams.stream(0, f"chance of equal keys in {name}"),
+                                   drawn_evenly=column.pattern is not None)
+            yield _compared({**row, "leaked_values": leaked}, found)
 
 
-def numbered_anew(texts: Sequence[str]) -> bool:
+def numbered_anew(texts: Iterable[str]) -> bool:
     """True if the texts are numbers in a row without a gap, as a counter gives them, behind one and the same prefix.
 
     >>> numbered_anew(["2", "1", "3"]), numbered_anew(["P09", "P10"]), numbered_anew(["1", "3"]), numbered_anew(["A"])
     (True, True, False, False)
     """
-    parts = [_COUNTED.fullmatch(text) for text in texts]
-    if not texts or any(part is None for part in parts) or len({part[1] for part in parts if part}) > 1:
-        return False
-    numbers = {int(part[2]) for part in parts if part}
-    return max(numbers) - min(numbers) + 1 == len(numbers) == len(texts)
+    prefix: str | None = None
+    numbers: set[int] = set()
+    for text in texts:
+        part = _COUNTED.fullmatch(text)
+        if part is None or (prefix is not None and part[1] != prefix) or int(part[2]) in numbers:
+            return False
+        prefix = part[1]
+        numbers.add(int(part[2]))
+    return bool(numbers) and max(numbers) - min(numbers) + 1 == len(numbers)
 
 
-def _forms(reading: Reading) -> Iterator[Row]:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Values of a kind in a synthetic column. free: the column is not drawn anew by a pattern."""
+
+    column: str
+    values: dict[str, None]
+    cells: int
+    free: bool
+
+
+def _forms(samples: Samples, owners: Owners) -> Iterator[Row]:
     """One row per kind of identifier that synthetic cells have the form of."""
-    for (letter, what), forms in KINDS.items():
-        if not any(texts.find(form, name) for name, texts in reading.synth.items() for form in forms):
-            continue
-        train, holdout = reading.find(forms)
-        known = _distinct(train)
-        hits = {name: hits for name, texts in reading.synth.items() if (hits := _synthetic(texts, name, forms, known))}
-        if hits:
-            given = [(reading.synth[name], hits[name]) for name in hits]
-            free = [(reading.synth[name], hits[name]) for name in hits if name not in reading.patterned]
-            found = reuse(reading.units, train, holdout, _distinct(given))
-            yield _compared({
-                "key": f"{letter}, {what}", "class": letter, "columns": ", ".join(hits),
-                "cells": sum(texts.cells(part) for texts, part in given),
-                "evidence": "form and check digit" if any(form.chance for form in forms) else "form",
-                "same_values_in_training": len(known & _distinct(given)),
-                "leaked_values": 0 if letter in NOT_ALONE else len(found.of_one & _distinct(free))}, found)
+    real = _real(samples, owners)
+    for kind, standing in _standing(samples, {kind: found.known for kind, found in real.items()}).items():
+        letter, what = kind
+        values, free = (dict.fromkeys(value for part in standing if part.free or not only for value in part.values)
+                        for only in (False, True))
+        found = reuse(real[kind], owners.first_control, values.keys())
+        known = dict.fromkeys(value for held in real[kind].train for value in held.values)
+        leaked = 0 if letter in NOT_ALONE else beyond_chance(
+            [value for value in found.of_one if value in free], tuple(known), tuple(free), found.by_control,
+            samples.streams.stream(0, f"chance of equal values of the kind {what}"))
+        yield _compared({
+            "key": f"{letter}, {what}", "class": letter, "columns": ", ".join(part.column for part in standing),
+            "cells": sum(part.cells for part in standing),
+            "evidence": "form and check digit" if any(form.chance for form in KINDS[kind]) else "form",
+            "same_values_in_training": len(known.keys() & values.keys()), "leaked_values": leaked}, found)
+
+
+def _real(samples: Samples, owners: Owners) -> dict[Kind, Real]:
+    """Values of each kind in training and in holdout rows, one column after the other.
+
+    Whether check digits tell is decided on both tables together.
+    """
+    found = {kind: Real([], []) for kind in KINDS}
+    for name in _to_read(samples.train):
+        used, unused = (texts_in(part, name) for part in (samples.train, samples.holdout))
+        for kind, forms in KINDS.items():
+            for form in forms:
+                candidates = used.find(form, name), unused.find(form, name)
+                if any(candidates) and telling(form, *candidates):
+                    found[kind].train.append(used.held(read(form, candidates[0]), owners.train))
+                    found[kind].holdout.append(unused.held(read(form, candidates[1]), owners.holdout))
+    return found
+
+
+def _standing(samples: Samples, known: Mapping[Kind, frozenset[str]]) -> dict[Kind, list[Standing]]:
+    """Values of each kind in synthetic rows, one column after the other, for kinds that have some."""
+    found: dict[Kind, list[Standing]] = {kind: [] for kind in KINDS}
+    patterned = {column.name for column in samples.schema.columns if column.pattern is not None}
+    for name in _to_read(samples.synth):
+        texts = texts_in(samples.synth, name)
+        for kind, forms in KINDS.items():
+            if hits := _synthetic(texts, name, forms, known[kind]):
+                found[kind].append(Standing(name, dict.fromkeys(hit.value for hit in hits), texts.cells(hits),
+                                            name not in patterned))
+    return {kind: standing for kind, standing in found.items() if standing}
+
+
+def _to_read(table: Table) -> list[str]:
+    return [c.name for c in table.schema.columns if may_tell(table[c.name], c.kind, c.name)]
 
 
 def _synthetic(texts: Texts, name: str, forms: Sequence[Form], known: frozenset[str]) -> list[Hit]:
@@ -238,14 +307,11 @@ def _synthetic(texts: Texts, name: str, forms: Sequence[Form], known: frozenset[
     hits: list[Hit] = []
     for form in forms:
         candidates = texts.find(form, name)
-        told = telling(form, candidates)
-        if told or known:
-            hits += [hit for hit in read(form, candidates) if told or hit.value in known]
+        if candidates and telling(form, candidates):
+            hits += read(form, candidates)
+        elif candidates and known:
+            hits += read_known(form, candidates, known)
     return hits
-
-
-def _distinct(found: Found) -> frozenset[str]:
-    return frozenset(hit.value for _, hits in found for hit in hits)
 
 
 def _by_kind(synth: Table) -> Iterator[Row]:
@@ -274,10 +340,10 @@ def above_89(column: Column, cells: Cells) -> int:
     return len(old) if (old != TOP_CODE).any() else 0
 
 
-def _by_name(synth: Table, texts: Mapping[str, Texts]) -> Iterator[Row]:
+def _by_name(synth: Table) -> Iterator[Row]:
     """Classes that only the name of a column of texts suggests."""
     for label in LABELS:
-        cells = {c.name: len(texts[c.name].rows) for c in synth.schema.columns
+        cells = {c.name: len(texts_in(synth, c.name).rows) for c in synth.schema.columns
                  if c.kind in ("id", "text", "category") and label.columns.search(words(c.name))}
         cells = {name: n for name, n in cells.items() if n}
         if cells:
@@ -296,9 +362,21 @@ def _listed(letter: str, what: str, cells: Mapping[str, int], evidence: str) -> 
 def _free_text(samples: Samples) -> Finding:
     title, method = title_of(FACTS, "P0d.text"), METHODS["P0d.text"]
     rows = runs_reused(samples)
-    if not rows:
+    tried, listed = [r for r in rows if _comparable(r)], [r for r in rows if not _comparable(r)]
+    details = {"leaked_values": leaked_people(rows)}
+    if not tried:
         return Finding("P0d.text", title, "privacy", 0.0, "lower is safer", n=len(samples.synth), method=method,
-                       state="uninformative", reason=NO_FREE_TEXT)
-    leaked = max((row["train_hits"] for row in rows if row["control_hits"] == 0), default=0)
-    return attack_finding("P0d.text", title, rows, method=method, unit_of_n="people", few=power(samples.n)["reason"],
-                          details={"leaked_values": leaked})
+                       breakdown=tuple(listed), details=details, state="uninformative",
+                       reason=NO_FREE_TEXT if not listed else NO_TEXT_TO_COMPARE)
+    found = attack_finding("P0d.text", title, tried, method=method, unit_of_n="people",
+                           few=power(samples.n)["reason"], details=details)
+    return replace(found, breakdown=(*found.breakdown, *listed))
+
+
+def leaked_people(rows: Sequence[Row]) -> int:
+    """Training people whose runs stand in the synthetic table where those of no holdout person do.
+
+    Runs of characters count only beside a control: without one nothing tells a passage from an idiom so short.
+    """
+    return max((row["train_hits"] for row in rows
+                if row["control_hits"] == 0 and (row["control_n"] or row["key"] != RUNS_OF_CHARACTERS)), default=0)

@@ -103,7 +103,7 @@ def inference(samples: Samples) -> tuple[Finding, ...]:
         return (Finding("P1d", title, "privacy", 0.0, "lower is safer", n=scene.members, unit_of_n="people",
                         method=METHOD, state="uninformative",
                         reason="no column can be guessed from another: too few columns or values are given"),)
-    few = f"fewer than {ENOUGH} people on each side" if scene.members < ENOUGH else None
+    few = f"fewer than {ENOUGH} people on each side" if scene.members < ENOUGH else samples.unsearched
     secrets = list(dict.fromkeys(samples.columns[a.secret] for a in attacks))
     return (attack_finding("P1d", title, rows, method=METHOD, unit_of_n="people", few=few,
                            details={"secrets": secrets, "synthetic_rows": len(scene.pool)}),)

@@ -66,7 +66,7 @@ def linkability(samples: Samples) -> tuple[Finding, ...]:
         counted(f"{name}, k = {k}", (hits[:m].sum(), m), (hits[m:].sum(), len(controls)), statistic="residual",
                 baseline=random_links(len(known), k))
         for name, by_k in zip(parts, linked) for k, hits in zip(NEIGHBOURS, by_k)]
-    few = f"fewer than {ENOUGH} people on each side" if m < ENOUGH else None
+    few = f"fewer than {ENOUGH} people on each side" if m < ENOUGH else samples.unsearched
     return (attack_finding("P1c", title, rows, method=METHOD, unit_of_n="people", few=few,
                            details={"synthetic_rows": len(known), "partitions": len(parts)}),)
 

@@ -56,14 +56,15 @@ def membership(samples: Samples) -> tuple[Finding, ...]:
     """AUC of each score (P2a), and true positives at a low false-alarm rate (P2a.tpr)."""
     both = samples.once(folds)
     sizes = len(both[0].members), sum(len(fold.controls) for fold in both)
-    return _areas(both, *sizes), _low_alarm(samples, both, sizes[1])
+    return _areas(samples, both, *sizes), _low_alarm(samples, both, sizes[1])
 
 
-def _areas(both: Sequence[Fold], n_members: int, n_controls: int) -> Finding:
+def _areas(samples: Samples, both: Sequence[Fold], n_members: int, n_controls: int) -> Finding:
     rows = [ranked(name, *pooled_auc([fold.ranking(name) for fold in both]), n_members, n_controls)
             for name in SCORES]
     few = f"fewer than {LOW_POWER} people on one side" if min(n_members, n_controls) < LOW_POWER else None
-    return attack_finding("P2a", title_of(FACTS, "P2a"), rows, method=METHOD, unit_of_n="people", few=few,
+    return attack_finding("P2a", title_of(FACTS, "P2a"), rows, method=METHOD, unit_of_n="people",
+                          few=few or samples.unsearched,
                           details={"scores": dict(SCORES), "detectable_auc": detectable_auc(
                               n_members, n_controls // 2, alpha=EVIDENCE / len(rows))})
 
@@ -95,7 +96,8 @@ def _low_alarm(samples: Samples, both: Sequence[Fold], n_controls: int) -> Findi
             for (name, rate), a in told.items() if rate == ALARM]
     prevalence = members_share(samples)
     level = 1 - 0.05 / len(told)
-    return attack_finding("P2a.tpr", title, rows, method=METHOD_TPR, unit_of_n="people", details={
+    return attack_finding("P2a.tpr", title, rows, method=METHOD_TPR, unit_of_n="people", few=samples.unsearched,
+                          details={
         "epsilon_lower": max(epsilon_lower_bound(a.hits, a.false_alarms, a.n, a.controls, level=level)
                              for a in told.values()),
         "epsilon_ceiling": epsilon_lower_bound(len(member_part), 0, len(member_part), n_controls, level=level),

@@ -56,7 +56,8 @@ def scale(samples: Samples) -> tuple[Finding, ...]:
     if samples.draw is None:
         return (Finding.not_run("P2c", title, "privacy", "no fitted model at hand", direction="lower is safer",
                                 method=METHOD),)
-    chunks = [samples.synth, *drawn(samples, samples.draw)]
+    released = [samples.synth.take(slice(start, start + CHUNK)) for start in range(0, len(samples.synth), CHUNK)]
+    chunks = [*released, *drawn(samples, samples.draw)]
     basis = searched_rows(samples)
     both = swapped(samples, lambda reference: attacker(chunks, basis, reference, samples.columns),
                    max_people=MAX_PEOPLE, max_rows=MAX_TARGET_ROWS)

@@ -20,7 +20,7 @@ from tabsynth.evaluation.attacks._predicates import (
     too_few,
 )
 from tabsynth.evaluation.identity import Ids, held_by_one
-from tabsynth.evaluation.protocol import MAX_RELEASED, Samples, title_of
+from tabsynth.evaluation.protocol import Samples, title_of
 from tabsynth.evaluation.variants import attack_finding
 
 FACTS = {
@@ -42,7 +42,7 @@ METHOD: Final = (
 def singling_out_univariate(samples: Samples) -> tuple[Finding, ...]:
     """Residual risk of predicates on one column. control: the rate for holdout people; baseline: of blind guessing."""
     title = title_of(FACTS, "P1a")
-    among = population(samples, MAX_RELEASED)
+    among = population(samples)
     made = predicates(among)
     if not len(made):
         return (Finding("P1a", title, "privacy", 0.0, "lower is safer", n=among.synth.n, unit_of_n="synthetic people",
@@ -50,7 +50,8 @@ def singling_out_univariate(samples: Samples) -> tuple[Finding, ...]:
                         reason="no synthetic person is alone in any column, so nothing points at anybody"),)
     one_each = made.take(_one_each(made, samples.streams.stream(0, "singling out predicates")))
     row = compared("all predicates", the_one_in_a_column(one_each, among.real), among)
-    return (attack_finding("P1a", title, [row], method=METHOD, unit_of_n="predicates", few=too_few(row["n"], among),
+    return (attack_finding("P1a", title, [row], method=METHOD, unit_of_n="predicates",
+                           few=too_few(row["n"], among) or samples.unsearched,
                            details={"predicates_of_all_columns": len(made)}),)
 
 

@@ -66,7 +66,7 @@ def vulnerable(samples: Samples) -> tuple[Finding, ...]:
     details = {"worst_found": True, "share_of_people": float((controls >= threshold).mean()),
                "detectable_auc": detectable_auc(n_members, n_controls // 2, alpha=EVIDENCE / len(rows))}
     return (attack_finding("P2b", title, rows, method=METHOD, unit_of_n="people", details=details,
-                           few=_few(n_members, n_controls)),)
+                           few=_few(n_members, n_controls) or samples.unsearched),)
 
 
 def highest_threshold(controls: Floats, enough: int = ENOUGH_CONTROLS) -> float:

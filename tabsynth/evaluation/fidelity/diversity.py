@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tabsynth.core.finding import Direction, Finding
 from tabsynth.evaluation.agreement import Subset, shares, subsets
+from tabsynth.evaluation.disclosure import CEILING_COUNT
 from tabsynth.evaluation.features import Embedding, Points
 from tabsynth.evaluation.fidelity._leave_out import cell_counts, entropy, id_counts, ratio, spread
 from tabsynth.evaluation.identity import row_ids, value_ids
@@ -159,7 +160,8 @@ def _duplicates(samples: Samples, sides: Sequence[Side]) -> Finding:
     ids = row_ids([value_ids([side.table[name] for side in sides]) for name in samples.columns])
     value, floor, ceiling, holdout = (repeated(i, side.groups) for i, side in zip(ids, sides))
     found = _beside(samples, "diversity.duplicates", value, floor, ceiling, "none",
-                    relative=ratio(1 - value, 1 - ceiling), high=1.0, details={"holdout": float(holdout[0])})
+                    relative=ratio(1 - value, 1 - ceiling), high=1.0, details={
+                        CEILING_COUNT: round(ceiling[0] * samples.n), "holdout_repeats": round(holdout[0] * samples.n)})
     # the jackknife of no repeated row at all has no width
     low, high = wilson(round(float(value[0]) * samples.n), samples.n)
     inner = found.interval or (low, high)

@@ -14,6 +14,7 @@ from tabsynth.core.rules import Rules
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import INVALID, Cells, Table
 from tabsynth.evaluation.bins import level_codes, levels_of
+from tabsynth.evaluation.disclosure import CEILING_COUNT
 from tabsynth.evaluation.intervals import wilson
 from tabsynth.evaluation.protocol import Samples, title_of, units_of
 
@@ -51,6 +52,7 @@ def validity(samples: Samples) -> tuple[Finding, ...]:
         interval=wilson(hits, rows), floor=float(broken["F"].mean()), ceiling=float(broken["H"].mean()), method=METHOD,
         breakdown=_breakdown(found),
         details={"broken": hits, "rows": rows, "train_broken": train_hits, "train_rows": train_rows,
+                 CEILING_COUNT: int(broken["H"].sum()),
                  "amplification": share / train_share if train_hits else None, "conditions": len(found["S"])})
     return compared, _declared(hits, rows, len(found["S"]), rules)
 
@@ -117,7 +119,9 @@ def _breakdown(found: Mapping[str, Masks]) -> tuple[dict[str, Any], ...]:
               for key in found["S"]}
     order = sorted((key for key, s in shares.items() if any(s.values())), key=lambda key: -shares[key]["S"])
     return tuple({"key": key, "value": shares[key]["S"], "train": shares[key]["T"], "ceiling": shares[key]["H"],
-                  "floor": shares[key].get("F"), "n": len(found["S"][key])} for key in order)
+                  "floor": shares[key].get("F"), "n": len(found["S"][key]),
+                  "train_broken": int(found["T"][key].sum()), "holdout_broken": int(found["H"][key].sum())}
+                 for key in order)
 
 
 def _declared(hits: int, rows: int, conditions: int, rules: Rules) -> Finding:
