@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,16 @@ def test_every_plugin_is_listed_without_import_and_loads(group: str) -> None:
 def test_every_model_has_a_card() -> None:
     for name in registry.names("models"):
         assert (ROOT / "models" / f"{name}.md").is_file(), name
+
+
+def test_every_finding_is_defined_in_the_measures_card() -> None:
+    card = (ROOT / "evaluation" / "measures.md").read_text("utf-8")
+    named = set(re.findall(r"`([\w.]+)`", card))
+    for plugin in registry.plugins("measures").values():
+        for finding in plugin.facts["findings"]:
+            family, _, last = finding.rpartition(".")
+            listed = finding in named or (f".{last}" in named and any(name.startswith(family) for name in named))
+            assert listed, f"{finding} of {plugin.module} is not in evaluation/measures.md"
 
 
 def test_privacy_core_can_be_read_in_an_afternoon() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -371,3 +372,13 @@ def test_the_demo_table_agrees_with_itself_by_halves() -> None:
     assert found["analysis.difference"].details["coefficients"] == 8
     assert (found["analysis.overlap"].value or 0) > (found["analysis.overlap"].floor or 9)
     assert GROUPS == 20
+
+
+def test_a_coefficient_rests_on_the_rows_that_have_its_level() -> None:
+    """What a recipient may see of it hangs on that number, not on the size of the table."""
+    table = clinic(200, 1)
+    design = learn_design(plan(formula="stay ~ sex + age"), table)
+    by_name = dict(zip(design.names, design.support(table).tolist(), strict=True))
+    sexes = Counter(np.array(table["sex"].levels)[table["sex"].values].tolist())
+    assert min(sexes.values()) in by_name.values()
+    assert by_name["age"] == int(table["age"].present.sum())

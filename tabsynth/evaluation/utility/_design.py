@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabsynth.core.clock import SECOND
 from tabsynth.core.errors import RuleError
 from tabsynth.core.schema import Column, Kind
 from tabsynth.core.table import Cells, Table
 from tabsynth.evaluation.bins import level_codes, level_counts, levels_of
+from tabsynth.evaluation.disclosure import MIN_CELL
 from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.utility._declared import Analysis
 from tabsynth.evaluation.utility._formula import Factor
 from tabsynth.evaluation.utility._groups import is_public
 
-RARE: Final = 10
+RARE: Final = MIN_CELL
 """Levels that fewer training rows hold are pooled."""
 MOST_VALUES: Final = 50
 """Most distinct values of a number whose values are levels."""
@@ -112,6 +114,15 @@ class Design:
         return np.concatenate([
             functools.reduce(_products, (self.parts[factor].columns(table[factor.column]) for factor in term))
             for term in self.terms], axis=1)
+
+    def support(self, table: Table) -> NDArray[np.int64]:
+        """Rows that each coefficient rests on, shape (number of coefficients,): of an indicator the rows that have it,
+        or those that have not, if fewer; of a number those that give it."""
+        x = self.matrix(table)
+        given, ones, zeros = ~np.isnan(x), x == 1, x == 0
+        indicator = (given == (ones | zeros)).all(axis=0)
+        rows = np.where(indicator, np.minimum(ones.sum(axis=0), zeros.sum(axis=0)), given.sum(axis=0))
+        return np.asarray(rows, np.int64)
 
     @property
     def terms(self) -> tuple[tuple[Factor, ...], ...]:

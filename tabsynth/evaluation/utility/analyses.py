@@ -13,7 +13,7 @@ from tabsynth.core.finding import Direction, Finding
 from tabsynth.evaluation.intervals import Z95, Floats, Interval, finite, jackknife, jackknife_error
 from tabsynth.evaluation.protocol import Samples, power, title_of
 from tabsynth.evaluation.utility._declared import Analysis, Failure, all_but_curves, declared
-from tabsynth.evaluation.utility._design import RARE, learn_design
+from tabsynth.evaluation.utility._design import RARE, Design, learn_design
 from tabsynth.evaluation.utility._regression import NO_STATSMODELS, Fit, fit, statsmodels_is_here
 
 FACTS = {
@@ -63,9 +63,13 @@ class Estimates:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """All coefficients that could be estimated on every side, as they are and without each group of people."""
+    """All coefficients that could be estimated on every side, as they are and without each group of people.
+
+    support: per coefficient the fewest real rows that it rests on, see `Design.support`.
+    """
 
     names: tuple[str, ...]
+    support: tuple[int, ...]
     whole: dict[str, Estimates]
     without: dict[str, Estimates]
     failures: tuple[Failure, ...]
@@ -131,20 +135,21 @@ SMOOTH: Final = frozenset({"analysis.difference", "analysis.overlap"})
 
 
 def _compare(samples: Samples, plans: Sequence[Analysis], unreadable: Sequence[Failure]) -> Compared:
-    failures, names = list(unreadable), []
+    failures, names, support = list(unreadable), [], []
     fits: dict[str, list[Fit]] = {side: [] for side in SIDES.values()}
     for plan in plans:
         try:
-            fitted, coefficients = fit_everywhere(samples, plan)
+            design, fitted = fit_everywhere(samples, plan)
         except ModelError as error:
             failures.append(Failure(plan.label, str(error)))
             continue
-        names += [f"{plan.label}: {name}" for name in coefficients]
+        names += [f"{plan.label}: {name}" for name in design.names]
+        support += np.minimum(design.support(samples.T.table), design.support(samples.H.table)).tolist()
         for side, one in fitted.items():
             fits[side].append(one)
     joined = fits if names else {}
     return Compared(
-        tuple(names),
+        tuple(names), tuple(support),
         {side: Estimates(np.concatenate([f.estimate for f in each]), np.concatenate([f.error for f in each]))
          for side, each in joined.items()},
         {side: Estimates(np.concatenate([f.estimates_without for f in each], axis=1),
@@ -152,8 +157,8 @@ def _compare(samples: Samples, plans: Sequence[Analysis], unreadable: Sequence[F
         tuple(failures), len(plans) + len(unreadable) - len(failures))
 
 
-def fit_everywhere(samples: Samples, plan: Analysis) -> tuple[dict[str, Fit], tuple[str, ...]]:
-    """The analysis fitted to S, H, T and F, and the names of its coefficients.
+def fit_everywhere(samples: Samples, plan: Analysis) -> tuple[Design, dict[str, Fit]]:
+    """The design of an analysis, and its fits to S, H, T and F.
 
     Raises:
         ModelError: it cannot be fitted to one of them; says to which.
@@ -168,7 +173,7 @@ def fit_everywhere(samples: Samples, plan: Analysis) -> tuple[dict[str, Fit], tu
             fits[side] = fit(design, getattr(samples, side))
         except ModelError as error:
             raise ModelError(f"{name} rows: {error}") from error
-    return fits, design.names
+    return design, fits
 
 
 def _finding(samples: Samples, compared: Compared, finding_id: str) -> Finding:
@@ -184,7 +189,7 @@ def _finding(samples: Samples, compared: Compared, finding_id: str) -> Finding:
         interval=_interval(compared, statistic, value) if finding_id in SMOOTH else None, floor=floor, ceiling=ceiling,
         normalised=(value - floor) / (ceiling - floor) if clear else None, method=method,
         **power(samples.n, None if clear else NO_DIFFERENCE),
-        breakdown=_rows(samples, compared, whole), details=_details(compared, finding_id, whole["S"]))
+        breakdown=_rows(compared, whole), details=_details(compared, finding_id, whole["S"]))
 
 
 def _clear(compared: Compared) -> bool:
@@ -204,13 +209,14 @@ def _left_out(compared: Compared, statistic: Statistic, side: str) -> Floats:
     return np.asarray(statistic(compared.without[side], compared.without["H"]).mean(axis=-1), np.float64)
 
 
-def _rows(samples: Samples, compared: Compared, whole: dict[str, Floats]) -> tuple[dict[str, Any], ...]:
+def _rows(compared: Compared, whole: dict[str, Floats]) -> tuple[dict[str, Any], ...]:
     """One row a coefficient, and one an analysis that failed."""
     synth, holdout = compared.whole["S"], compared.whole["H"]
     return (*({"key": name, "value": finite(whole["S"][j]), "ceiling": finite(whole["T"][j]),
                "floor": finite(whole["F"][j]), "synthetic": float(synth.estimate[j]),
                "synthetic_error": float(synth.error[j]), "holdout": float(holdout.estimate[j]),
-               "holdout_error": float(holdout.error[j]), "n": samples.n} for j, name in enumerate(compared.names)),
+               "holdout_error": float(holdout.error[j]), "n": compared.support[j]}
+              for j, name in enumerate(compared.names)),
             *(failure.row() for failure in compared.failures))
 
 
