@@ -32,7 +32,7 @@ def build(report_class: str, options: dict[str, Any]) -> dict[str, Any]:
     """The report of a release, as `share/` holds it; also where the policy would refuse to share it."""
     with tempfile.TemporaryDirectory() as folder:
         ledger = {} if "no_dp" in options else {"ledger": Path(folder) / "ledger"}
-        done = tabsynth.release(TABLE, Path(folder) / "release", seed=1, **options, **ledger)
+        done = tabsynth.release(TABLE, Path(folder) / "release", seed=1, log=Path(folder) / "log", **options, **ledger)
         internal = json.loads((done.folder / "internal" / "report.json").read_text("utf-8"))
     return document.narrow(internal, report_class)  # type: ignore[arg-type]
 
