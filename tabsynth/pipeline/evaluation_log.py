@@ -83,8 +83,11 @@ class EvaluationLog:
         Raises:
             SourceError: says how to go on without.
         """
+        folder = self._path.parent
+        while not folder.exists() and not folder.parent.exists():  # parents are made with it, as a ledger's are
+            folder = folder.parent
         try:
-            check_folder(self._path.parent)
+            check_folder(folder)
         except SourceError as error:
             raise SourceError(f"the evaluation log cannot be kept: {error.message}", fix=FIX) from error
         self.entries()

@@ -93,12 +93,20 @@ def test_a_line_that_a_crash_cut_short_does_not_count(log: EvaluationLog, table:
 
 def test_what_cannot_be_written_is_told_before_the_work_and_nothing_is_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    for keeping in (Keeping(folder=tmp_path / "file"), Keeping(folder=tmp_path / "no" / "such")):
+    for keeping in (Keeping(folder=tmp_path / "file"), Keeping(folder=tmp_path / "file" / "such")):
         with pytest.raises(SourceError, match=r"--log FOLDER.*--no-log"):
             keeping.open(tmp_path, "t")
     assert Keeping(wanted=False, folder=tmp_path / "file").open(tmp_path, "t") is None
     assert Keeping().open(tmp_path, "a / b") is not None
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
+
+
+def test_folders_above_the_book_are_made_with_it(tmp_path: Path, table: Table) -> None:
+    """A release may keep its ledger, and with it this book, in an output folder that is not there yet."""
+    book = Keeping(folder=tmp_path / "out" / "book").open(tmp_path, "t")
+    assert book is not None
+    assert not (tmp_path / "out").exists()
+    assert record(book, table, table) == Selection(1, 1)
 
 
 def test_where_the_book_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
