@@ -77,6 +77,6 @@ def test_tier_2_refits_the_model(tabsynth: Command, three: list[str], tmp_path: 
 
 def test_bad_wishes(tabsynth: Command, three: list[str], tmp_path: Path) -> None:
     assert tabsynth("attack", "copy.csv", *three, "--tier", 3).code == 2
-    tabsynth("attack", "copy.csv", *three, "--tier", 0, "--log", "no/such/folder").refused(3, "--log", "--no-log")
+    tabsynth("attack", "copy.csv", *three, "--tier", 0, "--log", "copy.csv/log").refused(3, "--log", "--no-log")
     tabsynth("attack", "none.csv", *three).refused(3, "none.csv")
     assert not (tmp_path / "tabsynth-evaluations").exists()
