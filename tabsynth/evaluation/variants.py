@@ -45,11 +45,6 @@ class Variant:
     supplementary: bool = False
 
     @property
-    def null(self) -> float:
-        """The value without any leak."""
-        return CHANCE if self.statistic == "auc" else 0.0
-
-    @property
     def value(self) -> float:
         """The statistic, in the reader's units."""
         if self.statistic == "auc":

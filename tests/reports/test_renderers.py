@@ -209,3 +209,11 @@ def test_text_stands_out_in_light_dark_and_print():
         for text_colour, ground in pairs:
             light, dark = sorted((luminance(colours[text_colour]), luminance(colours[ground])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (text_colour, ground)
+
+
+def test_the_terminal_has_no_heading_without_a_line(findings, verdict, context):
+    """Utility was not run here: it stands among what was not assessed, and nowhere else."""
+    lines = text.summarise(document.build(findings, verdict, context=context, report_class="internal")).splitlines()
+    assert "Utility" not in lines
+    assert any("Task utility" in line for line in lines)
+    assert all(len(line) <= 80 for line in lines)

@@ -40,12 +40,13 @@ def _lines(document: Mapping[str, Any], *, brief: bool) -> Iterator[str]:
     for section, title in SECTIONS:
         chosen = view.in_section(measures, section)
         told = tuple(m for m in chosen if _comes_first(m)) if brief else chosen
-        if chosen:
+        named = list(_rest([m for m in chosen if m not in told]))
+        if told or named:
             yield ""
             yield title
             for measure in told:
                 yield from _measure(measure)
-            yield from _rest([m for m in chosen if m not in told])
+            yield from named
     yield ""
     yield "Not assessed, or kept back"
     if brief:
