@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tabsynth.core import registry
 from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.finding import Finding, Judgement
 from tabsynth.evaluation import wording as verdict_wording
@@ -45,7 +46,7 @@ def build(findings: Iterable[Finding], verdict: Verdict, *, context: ReportConte
         "privacy": _privacy(visible),
         "verdict": _verdict(verdict, {f.id: f for f, _ in pairs}, visible, report_class),
         "findings": [_finding(f, band) for f, band in pairs],
-        "not_assessed": _not_assessed([f for f, _ in pairs], report_class),
+        "not_assessed": [*_not_assessed([f for f, _ in pairs], report_class), *_not_asked_for(everything)],
         "determinations": [
             {"role": role, "question": question, "name": None, "decision": None, "date": None, "expires": None,
              "signature": None} for role, question in wording.DETERMINATIONS],
@@ -199,6 +200,17 @@ def _not_assessed(findings: Sequence[Finding], report_class: ReportClass) -> lis
     missing = [(f.title, f.reason or wording.STATE_REASONS["not_run"]) for f in findings if f.state == "not_run"]
     kept = [("Figures computed from real records", wording.KEPT_INTERNAL)] if report_class == "statement" else []
     return [{"what": what, "reason": reason} for what, reason in (*kept, *missing, *wording.NEVER_ASSESSED)]
+
+
+def _not_asked_for(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    """Sections and attacks that this run left out: it was not asked for them."""
+    ids, sections = {f.id for f in findings}, {f.section for f in findings}
+    refits = {i for p in registry.plugins("measures").values() if p.facts.get("tier") == 2
+              for i in p.facts.get("findings", ())}
+    left_out = [(what, wording.NOT_PART) for section, what in wording.SECTIONS.items() if section not in sections]
+    if not ids & refits:
+        left_out.append((wording.REFITS, wording.REFITS_NOT_RUN))
+    return [{"what": what, "reason": reason} for what, reason in left_out]
 
 
 def _provenance(context: ReportContext) -> dict[str, Any]:

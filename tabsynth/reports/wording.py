@@ -66,6 +66,14 @@ NEVER_ASSESSED: Final[tuple[tuple[str, str], ...]] = (
 )
 """What no run of this version covers; every report says so."""
 
+SECTIONS: Final[dict[str, str]] = {
+    "privacy": "Attacks and copies", "validity": "Validity", "fidelity": "Fidelity", "utility": "Utility"}
+NOT_PART: Final = "Not part of this run."
+REFITS: Final = "Attacks that fit the model again"
+REFITS_NOT_RUN: Final = (
+    "Shadow models and made-up people take many further fits; they were not part of this run (tabsynth attack --tier "
+    "2).")
+
 DETERMINATIONS: Final[tuple[tuple[str, str], ...]] = (
     ("Data protection officer",
      "Are natural persons identifiable by means reasonably likely to be used (GDPR, Recital 26)?"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.finding import Finding
-from tabsynth.reports import document, model
+from tabsynth.reports import document, model, wording
 
 SCHEMA_FILE = files("tabsynth.reports").joinpath("evaluation-1.schema.json")
 CLASSES = ("internal", "recipient", "public")
@@ -164,3 +164,18 @@ def test_every_number_has_n_or_says_why_not(findings, verdict, context, change):
     made["findings"][1].update(change)
     assert not accepts_schema(made)
     assert not accepts_model(made)
+
+
+def test_what_a_run_was_not_asked_for_is_listed(findings, verdict, context):
+    def left_out(*made):
+        plain = replace(verdict, judgements=())
+        parts = document.build(made, plain, context=context, report_class="internal")["not_assessed"]
+        return {part["what"] for part in parts}
+
+    assert wording.REFITS in left_out(*findings)
+    assert wording.SECTIONS["fidelity"] not in left_out(*findings)
+    attacks = [f for f in findings if f.section == "privacy"]
+    shadow = Finding("P3a", "Shadow models", "privacy", 0.5, "lower is safer", n=500)
+    told = left_out(*attacks, shadow)
+    assert {wording.SECTIONS["fidelity"], wording.SECTIONS["utility"]} <= told
+    assert wording.REFITS not in told
