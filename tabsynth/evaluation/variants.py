@@ -118,7 +118,8 @@ def attack_finding(finding_id: str, title: str, rows: Sequence[Mapping[str, Any]
         finding_id, title, section, worst["value"], "lower is safer", n=worst["n"], unit_of_n=unit_of_n,
         interval=(worst["low"], worst["high"]), method=method, breakdown=tuple(dict(row) for row in told),
         state="ok" if few is None else "insufficient_power", reason=few,
-        details={"variant": worst["key"], "variants": len(told), **_rate(worst), **(details or {})},
+        details={"variant": worst["key"], "statistic": worst.get("statistic", "difference"), "variants": len(told),
+                 **_rate(worst), **(details or {})},
         **{**reference, **fields})
 
 

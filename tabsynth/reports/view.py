@@ -269,15 +269,16 @@ def _drawing(name: str, finding: Mapping[str, Any], limit: float | None) -> str:
 
 def _is_excess(finding: Mapping[str, Any]) -> bool:
     """True where the value is an excess over the control: then the control, a rate, has no place on its scale."""
-    return "train_rate" in finding["details"]
+    return finding["details"].get("statistic") in ("difference", "residual")
 
 
 def _references(finding: Mapping[str, Any], interval: tuple[float, float] | None) -> tuple[tuple[str, str], ...]:
     names = {"floor": "Floor", "ceiling": "Ceiling", "control": "Control", "baseline": "Baseline"}
     pairs = [(label, numbers.beside(finding[key], interval, finding["value"])) for key, label in names.items()
              if finding[key] is not None]
-    if _is_excess(finding):
-        pairs.insert(0, ("Training", numbers.beside(finding["details"]["train_rate"], interval, finding["value"])))
+    rate = finding["details"].get("train_rate")
+    if rate is not None:
+        pairs.insert(0, ("Training", numbers.beside(rate, interval, finding["value"])))
     if finding["normalised"] is not None:
         pairs.append(("Way from floor to ceiling", numbers.percent(finding["normalised"]).replace("-", numbers.MINUS)))
     return tuple(pairs)

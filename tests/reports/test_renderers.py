@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tabsynth.core.finding import Finding
+from tabsynth.evaluation.variants import attack_finding, counted, ranked
 from tabsynth.reports import document, view, wording
 from tabsynth.reports.renderers import html, markdown, text
 
@@ -217,3 +218,15 @@ def test_the_terminal_has_no_heading_without_a_line(findings, verdict, context):
     assert "Utility" not in lines
     assert any("Task utility" in line for line in lines)
     assert all(len(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize("report_class", ["internal", "recipient"])
+def test_a_control_rate_is_not_drawn_on_the_scale_of_an_excess(verdict, context, report_class):
+    """Not where a small count in the details keeps the rates from the recipient either."""
+    rows = [counted("k = 1", (300, 1000), (250, 1000), statistic="residual")]
+    made = (attack_finding("P1c", "Links", rows, method="M.", details={"partitions": 5}),
+            attack_finding("P2a", "Members", [ranked("nearest", 0.55, 0.02, 900, 800)], method="M."))
+    shown = document.build(made, replace(verdict, judgements=()), context=context, report_class=report_class)
+    drawn = {m.id: m.drawing for m in view.measures(shown)}
+    assert "control" not in drawn["P1c"]
+    assert "control" in drawn["P2a"]
