@@ -15,8 +15,8 @@ from tabsynth.core import registry
 
 REQUIRED: Final = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "pydantic", "PyYAML", "typer", "rich",
                    "jinja2", "safetensors", "threadpoolctl")
-EXTRAS: Final = {"dp-accounting": "second accountant", "torch": "neural models", "polars": "polars frames in and out",
-                 "statsmodels": "declared analyses in the evaluation"}
+EXTRAS: Final = {"opendp": "noise from its sampler", "dp-accounting": "second accountant", "torch": "neural models",
+                 "polars": "polars frames in and out", "statsmodels": "declared analyses in the evaluation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Check:
 
 def examine() -> list[Check]:
     """Try everything once; no check raises, none reads a private file, none opens a socket."""
-    return [*_python(), *_packages(), *_plugins(), _attempt("bundled data", _bundled), *_machine()]
+    return [*_python(), *_packages(), *_plugins(), _attempt("privacy noise", _noise),
+            _attempt("bundled data", _bundled), *_machine()]
 
 
 def _python() -> Iterator[Check]:
@@ -55,6 +56,13 @@ def _plugins() -> Iterator[Check]:
 def _loads(group: str, name: str) -> str:
     registry.load(group, name)
     return str(registry.find(group, name).facts.get("summary", ""))
+
+
+def _noise() -> str:
+    """The source that is used, which is not OpenDP where its installation does not work."""
+    from tabsynth.privacy.curator import noise_in_use
+
+    return noise_in_use()
 
 
 def _bundled() -> str:

@@ -3,8 +3,9 @@
 Small enough to audit in an afternoon. Reading order:
 
 1. ``events.py``        what can be released, as data; the grid on which everything is counted
-2. ``noise.py``         the exact discrete Gaussian; the only file with entropy
-3. ``accountant.py``    what events cost, what (epsilon, delta) pays for, the filter that refuses
+2. ``noise.py``         the exact discrete Gaussian; the only file with entropy; ``noise_opendp.py``: OpenDP's instead
+3. ``accountant.py``    what events cost, what (epsilon, delta) pays for, the filter that refuses;
+   ``second_accountant.py``: dp-accounting's opinion on the total
 4. ``bounding.py``      at most k rows of a unit, integer weights: why the sensitivity is one unit
 5. ``mechanisms.py``    the three questions: counts, L1 errors, discovery of open categories
 6. ``budget.py``        defaults and refusals

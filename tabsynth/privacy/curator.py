@@ -25,7 +25,8 @@ from tabsynth.privacy.bounding import Bounded, bound
 from tabsynth.privacy.budget import Budget, refuse_large_delta
 from tabsynth.privacy.events import GRID, Event
 from tabsynth.privacy.ledger import Reservation
-from tabsynth.privacy.noise import Noise, NoiseSource
+from tabsynth.privacy.noise import NoiseSource
+from tabsynth.privacy.noise_opendp import default_source
 from tabsynth.privacy.statement import Statement, make
 
 DISCOVERY_SHARE: Final = Fraction(1, 20)
@@ -50,7 +51,7 @@ class Curator:
             rows, where it follows from values: whole numbers are stored as floats once one is missing.
         budget: what may be spent; its unit must be the schema's.
         reservation: the same budget, booked in a ledger and not used yet.
-        _noise: for the replay audit only. Anything but `Noise` makes the statement say NOT PRIVATE.
+        _noise: for the replay audit only. Anything but a real source makes the statement say NOT PRIVATE.
 
     Raises:
         PrivacyError: schema, budget and reservation do not fit each other. Never depends on a row.
@@ -65,7 +66,7 @@ class Curator:
         opened = tuple(n for n in public.names if n in schema.by_name and schema[n].open)
         self._filter = Filter(allowance(budget.epsilon, budget.delta, budget.max_rows_per_unit,
                                         discovery=bool(opened)), budget.max_rows_per_unit)
-        self._noise: NoiseSource = Noise() if _noise is None else _noise
+        self._noise: NoiseSource = default_source() if _noise is None else _noise
         self._reservation = reservation
         rows = table.select(self._schema.names)
         reservation.start()
@@ -207,6 +208,11 @@ class Curator:
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise PrivacyError("a curator holds private rows and cannot be copied or saved.")
+
+
+def noise_in_use() -> str:
+    """Name of the source that a curator made now draws from."""
+    return default_source().name
 
 
 def len_of(image: NDArray[np.int32] | None, size: int) -> int:

@@ -1,4 +1,4 @@
-"""The only source of privacy noise: an exact discrete Gaussian on the integers, from the operating system's entropy.
+"""Privacy noise: an exact discrete Gaussian on the integers, from the operating system's entropy.
 
 Canonne, Kamath and Steinke, "The Discrete Gaussian for Differential Privacy" (NeurIPS 2020, arXiv 2004.00010),
 algorithms 1-3, in integers throughout: no floating point decides anything. There is no seed, no state that outlives
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ _WORDS_AT_ONCE: Final = 4096
 
 
 class NoiseSource(Protocol):
-    """Where noisy values come from. `Noise` is the real one; the replay audit puts a recorder in its place."""
+    """Where noisy values come from. `ExactNoise` is real; the replay audit puts a recorder in its place."""
 
     name: str
     private: bool
@@ -37,10 +38,14 @@ class NoiseSource(Protocol):
         """
 
 
-class Noise:
-    """Exact discrete Gaussian noise. Takes no seed."""
+class ExactNoise(ABC):
+    """What real sources share: fresh keys, sums in integers, one process. Takes no seed.
 
-    name: str = "tabsynth exact discrete Gaussian 1"
+    Attributes:
+        name: sampler and version, as the privacy statement prints it.
+    """
+
+    name: str
     private: bool = True
 
     def __init__(self) -> None:
@@ -62,7 +67,11 @@ class Noise:
         self._refuse_other_process()
         if not 1 <= sigma <= 1 << 48:
             raise PrivacyError(f"sigma must be an integer from 1 to 2^48 grid steps, got {sigma}.")
-        return np.fromiter(_discrete_gaussians(sigma, size, _words().__next__), dtype=np.int64, count=size)
+        return self._draw(sigma, size)
+
+    @abstractmethod
+    def _draw(self, sigma: int, size: int) -> IntArray:
+        """`discrete_gaussian` after its checks."""
 
     def _refuse_other_process(self) -> None:
         if os.getpid() != self._process:
@@ -71,6 +80,16 @@ class Noise:
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise PrivacyError("a noise source cannot be copied to another process.")
+
+
+@final
+class Noise(ExactNoise):
+    """The sampler of this file, which needs no other package."""
+
+    name: str = "tabsynth exact discrete Gaussian 1"
+
+    def _draw(self, sigma: int, size: int) -> IntArray:
+        return np.fromiter(_discrete_gaussians(sigma, size, _words().__next__), dtype=np.int64, count=size)
 
 
 def _words() -> Iterator[int]:

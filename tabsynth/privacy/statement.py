@@ -20,12 +20,14 @@ from tabsynth.core.schema import Schema
 from tabsynth.privacy.accountant import Cost, cost_of, delta_of, detection_power, epsilon_of, zcdp_epsilon_of
 from tabsynth.privacy.budget import Budget, refuse_large_delta
 from tabsynth.privacy.events import GRID, MAX_SIGMA_STEPS, MIN_SIGMA_STEPS, Event, Mechanism, rational
-from tabsynth.privacy.noise import Noise, NoiseSource
+from tabsynth.privacy.noise import NoiseSource
+from tabsynth.privacy.noise_opendp import is_real
+from tabsynth.privacy.second_accountant import check_second_opinion, second_opinion
 
 if TYPE_CHECKING:
     from tabsynth.privacy.ledger import Reservation
 
-TYPE: Final = "tabsynth.privacy-statement/1"
+TYPE: Final = "tabsynth.privacy-statement/2"
 """A change of any fixed sentence below needs a new number here: `recompute` compares them."""
 
 NOT_PRIVATE: Final = "NOT PRIVATE: the noise came from a test source"
@@ -119,6 +121,7 @@ def make(schema: Schema, budget: Budget, total: Cost, events: Iterable[Event], *
         "budget": budget.to_json(),
         "total": total.to_json(),
         "claim": claim(budget, total),
+        "second_accountant": second_opinion(total, budget.delta),
         "events": [e.to_json() for e in events],
         "public": list(public_facts(schema)),
         "not_protected": list(NOT_PROTECTED),
@@ -132,7 +135,7 @@ def make(schema: Schema, budget: Budget, total: Cost, events: Iterable[Event], *
 
 def stamps(noise_source: str, *, scratch: bool) -> list[str]:
     """Reasons why a statement cannot stand for a release."""
-    return [*([] if noise_source == Noise.name else [NOT_PRIVATE]), *([NOT_FOR_RELEASE] if scratch else [])]
+    return [*([] if is_real(noise_source) else [NOT_PRIVATE]), *([NOT_FOR_RELEASE] if scratch else [])]
 
 
 def protected(budget: Budget) -> str:
@@ -167,6 +170,13 @@ def claim(budget: Budget, total: Cost) -> dict[str, Any]:
                  f"detects a person who is in the data with a chance of at most {_percent(detected)} (blind guessing: "
                  f"5 %).",
     }
+
+
+def second_sentence(second: Mapping[str, Any]) -> str:
+    """What the other accountant found for the same total."""
+    package, method = second["name"].split()
+    return (f"a second accountant ({package} {second['version']}, {method}) gives epsilon = {second['epsilon']:.6g} "
+            f"for the same total, difference {second['difference']:.1e}")
 
 
 def public_facts(schema: Schema) -> Iterable[dict[str, Any]]:
@@ -211,6 +221,7 @@ def _check(statement: Statement) -> None:
     for name, value in claim(budget, total).items():
         if not _same(document["claim"][name], value):
             raise VerificationError(f"the privacy statement's {name!r} does not follow from its budget.")
+    check_second_opinion(document["second_accountant"], total, budget.delta)
     ledger, declared = document["ledger"], document["declared_units"]
     _check_total(ledger["total_to_date"], budget, total)
     refuse_large_delta(budget.delta, declared)
@@ -255,6 +266,8 @@ def _text(document: Mapping[str, Any]) -> Iterable[str]:
     yield (f"epsilon = {numbers['epsilon']:g} at delta = {numbers['delta']:g} (adding or removing one unit); "
            f"mu = {numbers['mu']:.6g}, rho = {numbers['rho']:.6g}, "
            f"epsilon by zCDP alone {_number(numbers['zcdp_epsilon'])}")
+    if document["second_accountant"] is not None:
+        yield second_sentence(document["second_accountant"])
     yield document["delta_note"]
     yield "  " + "   ".join(f"delta {p['delta']}: {_number(p['epsilon'])}" for p in numbers["curve"])
     yield ""

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from tabsynth.privacy.accountant import detection_power
-from tabsynth.privacy.statement import FALSE_ALARMS, Statement, by_mechanism
+from tabsynth.privacy.statement import FALSE_ALARMS, Statement, by_mechanism, second_sentence
 from tabsynth.reports import numbers, svg
 from tabsynth.reports.context import LedgerEntry
 from tabsynth.reports.view import Table
@@ -121,12 +121,15 @@ def _budget(statement: Statement) -> Table:
 
 def _technical(statement: Statement) -> tuple[tuple[str, str], ...]:
     document, claim, budget = statement.document, statement.document["claim"], statement.budget
+    second = document["second_accountant"]
     return (
         ("Unit", "every row" if budget.unit == "row" else f"column {budget.unit}"),
         ("Rows of one unit used", f"at most {budget.max_rows_per_unit}"),
         ("Neighbouring tables", "differ by adding or removing all rows of one unit"),
         ("mu (Gaussian DP)", f"{claim['mu']:.6g}"), ("rho (zCDP)", f"{claim['rho']:.6g}"),
-        ("epsilon by zCDP alone", _number(claim["zcdp_epsilon"])), ("Noise", document["noise"]["source"]),
+        ("epsilon by zCDP alone", _number(claim["zcdp_epsilon"])),
+        *([] if second is None else [("Check of the sums", _capital(second_sentence(second)))]),
+        ("Noise", document["noise"]["source"]),
         ("Assurance", document["assurance"]), ("Statement, SHA-256", statement.sha256),
         ("Ledger line, SHA-256", document["ledger"]["sha256"]),
     )

@@ -81,7 +81,7 @@ def write_csv(path: Path, rows: list[str]) -> None:
 
 
 def world(monkeypatch: pytest.MonkeyPatch, noise: Any, run: Callable[[], Any]) -> Any:
-    monkeypatch.setattr(curator, "Noise", lambda: noise)
+    monkeypatch.setattr(curator, "default_source", lambda: noise)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return run()

@@ -18,7 +18,8 @@ from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.events import GRID
 from tabsynth.privacy.ledger import Ledger
-from tabsynth.privacy.noise import Noise
+from tabsynth.privacy.noise import ExactNoise
+from tabsynth.privacy.noise_opendp import default_source
 from tests.privacy.kit import BUDGET, CLOSED, SCHEMA, Recorder, build, curate, random_rows
 
 ROWS = random_rows(0)
@@ -234,5 +235,20 @@ def test_private_attributes_are_touched_in_one_file_only() -> None:
     assert holders == {"curator.py"}
 
 
-def test_default_noise_is_the_exact_one() -> None:
-    assert isinstance(vars(curate(build(ROWS, CLOSED)))["_noise"], Noise)
+def test_default_noise_is_exact_and_named_in_the_statement() -> None:
+    curator = curate(build(ROWS, CLOSED))
+    source = vars(curator)["_noise"]
+    assert isinstance(source, ExactNoise)
+    assert curator.statement().document["noise"]["source"] == source.name == default_source().name
+
+
+def test_the_noise_is_chosen_before_anything_is_booked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise PrivacyError("no noise")
+
+    monkeypatch.setattr("tabsynth.privacy.curator.default_source", fails)
+    ledger = Ledger.scratch("test")
+    reservation = ledger.reserve(BUDGET, purpose="test")
+    with pytest.raises(PrivacyError, match="no noise"):
+        Curator(build(ROWS, CLOSED), CLOSED, BUDGET, reservation=reservation)
+    assert [e.kind for e in ledger.entries()] == ["open", "reserve"]

@@ -31,6 +31,11 @@ def test_only_noise_py_has_entropy() -> None:
     assert holders == {"noise.py"}
 
 
+def test_one_file_draws_from_another_library() -> None:
+    assert {name for name, tree in TREES.items() if any("opendp" in m.split(".") for m in imported(tree))} \
+        == {"noise_opendp.py"}
+
+
 def test_no_seeded_generator_is_used() -> None:
     allowed = {"np.random.Generator"}  # as the type of an argument that models pass on
     for name, tree in TREES.items():
@@ -40,8 +45,8 @@ def test_no_seeded_generator_is_used() -> None:
 
 
 def test_noise_has_no_seed_parameter() -> None:
-    arguments = {a.arg for node in ast.walk(TREES["noise.py"]) if isinstance(node, ast.FunctionDef)
-                 for a in (*node.args.args, *node.args.kwonlyargs)}
+    arguments = {a.arg for name in ("noise.py", "noise_opendp.py") for node in ast.walk(TREES[name])
+                 if isinstance(node, ast.FunctionDef) for a in (*node.args.args, *node.args.kwonlyargs)}
     assert not {a for a in arguments if "seed" in a or "rng" in a}
 
 

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from tabsynth.core.errors import VerificationError
+from tabsynth.privacy import second_accountant
+from tabsynth.privacy.accountant import allowance, epsilon_of
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.ledger import Ledger
+from tabsynth.privacy.second_accountant import AGREEMENT, second_opinion
 from tabsynth.privacy.statement import Statement, _hash
 from tests.privacy.kit import BUDGET, SCHEMA, Recorder, build, random_rows
 
@@ -170,6 +173,79 @@ def test_test_noise_and_scratch_ledgers_are_stamped() -> None:
         made.recompute()
     with pytest.raises(VerificationError):
         forge(made, stamps=[]).recompute()
+
+
+def test_real_sources_verify_and_no_other_name_does(statement: Statement) -> None:
+    """A statement made with OpenDP's noise is checked on a computer that has no OpenDP, and the other way round."""
+    noise = statement.document["noise"]
+    for source in ("tabsynth exact discrete Gaussian 1", "OpenDP 0.16.0 exact discrete Gaussian"):
+        forge(statement, noise={**noise, "source": source}).recompute()
+    for source in ("OpenDP 0.14.1 exact discrete Gaussian", "recorder", "", "OpenDP", None, 1):
+        with pytest.raises(VerificationError):
+            forge(statement, noise={**noise, "source": source}).recompute()
+
+
+# --- the second accountant ---------------------------------------------------------------------------------------
+
+
+def no_package(*_: object) -> float:
+    raise ImportError("No module named 'dp_accounting'")
+
+
+@pytest.mark.parametrize("epsilon", ["0.01", "0.1", "1", "4", "10", "50"])
+@pytest.mark.parametrize(("delta", "discovery"), [("1e-6", True), ("1e-12", False)])
+def test_the_second_accountant_agrees_at_every_budget(epsilon: str, delta: str, discovery: bool) -> None:
+    pytest.importorskip("dp_accounting")
+    total = allowance(Fraction(epsilon), Fraction(delta), 100, discovery=discovery)
+    second = second_opinion(total, Fraction(delta))
+    assert second is not None
+    assert abs(second["difference"]) < AGREEMENT / 3
+    assert second["epsilon"] - second["difference"] == pytest.approx(epsilon_of(total, Fraction(delta)))
+
+
+def test_the_statement_names_the_second_accountant(statement: Statement) -> None:
+    pytest.importorskip("dp_accounting")
+    second = statement.document["second_accountant"]
+    assert second["epsilon"] == pytest.approx(1.0, abs=1e-6)
+    assert f"a second accountant (dp-accounting {second['version']}, PLD) gives epsilon = 1 for" in statement.to_text()
+
+
+def test_without_the_package_there_is_no_second_opinion(monkeypatch: pytest.MonkeyPatch, statement: Statement) -> None:
+    monkeypatch.setattr(second_accountant, "_pld_epsilon", no_package)
+    assert second_opinion(BUDGET.allowance, BUDGET.delta) is None
+    without = forge(statement, second_accountant=None)
+    without.recompute()
+    assert "second accountant" not in without.to_text()
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_false_second_opinion_is_found(monkeypatch: pytest.MonkeyPatch, statement: Statement,
+                                         installed: bool) -> None:
+    if installed:
+        pytest.importorskip("dp_accounting")
+    else:
+        monkeypatch.setattr(second_accountant, "_pld_epsilon", no_package)
+    true = {"name": "dp-accounting PLD", "version": "0.6.0", "epsilon": 1.00000001, "difference": 1e-8}
+    forge(statement, second_accountant=true).recompute()
+    forge(statement, second_accountant={**true, "version": "0.7"}).recompute()
+    for wrong in ({"name": "my own"}, {"version": "best"}, {"version": 6}, {"epsilon": 0.9}, {"difference": 1e-4},
+                  {"epsilon": 0.9, "difference": -0.1}, {"epsilon": None}, {"more": 1}, {"epsilon": "1"}):
+        with pytest.raises(VerificationError):
+            forge(statement, second_accountant={**true, **wrong}).recompute()
+    for wrong_document in ({}, [], "none", 0):
+        with pytest.raises(VerificationError):
+            forge(statement, second_accountant=wrong_document).recompute()
+
+
+def test_an_accountant_that_disagrees_stops_the_statement(monkeypatch: pytest.MonkeyPatch,
+                                                          statement: Statement) -> None:
+    """If the other one finds a larger epsilon than this program claims, nothing verifies."""
+    monkeypatch.setattr(second_accountant, "_pld_epsilon", lambda mu, delta, interval: 1.01)
+    second = second_opinion(BUDGET.allowance, BUDGET.delta)
+    for stated in (second, statement.document["second_accountant"]):
+        if stated is not None:
+            with pytest.raises(VerificationError, match="second accountant"):
+                forge(statement, second_accountant=stated).recompute()
 
 
 @pytest.mark.parametrize("document", [{}, {"type": "other"}, [], None])
