@@ -176,7 +176,7 @@ def second_sentence(second: Mapping[str, Any]) -> str:
     """What the other accountant found for the same total."""
     package, method = second["name"].split()
     return (f"a second accountant ({package} {second['version']}, {method}) gives epsilon = {second['epsilon']:.6g} "
-            f"for the same total, difference {second['difference']:.1e}")
+            f"for the same total, difference from this program's {second['difference']:.1e}")
 
 
 def public_facts(schema: Schema) -> Iterable[dict[str, Any]]:
