@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabsynth.models._marginal.factor import Array, Clique, cells, project, ratio, shape
 from tabsynth.models._marginal.junction_tree import JunctionTree
@@ -42,32 +41,38 @@ class _Walker:
             if step.parent is None or source in self.tree.cliques[step.clique]:
                 carried[step.clique] = ((source,), np.diag(self._marginal(step.clique, (source,))))
             else:
-                known, joint = carried[step.parent]
-                carried[step.clique] = (step.separator,
-                                        joint @ self._conditional(step.parent, known, step.separator))
-            known, joint = carried[step.clique]
+                carried[step.clique] = (step.separator, self._onward(step.parent, carried[step.parent], step.separator))
             for end in sorted(ends.intersection(self.tree.cliques[step.clique]) - found.keys()):
-                found[end] = joint @ self._conditional(step.clique, known, (end,))
+                found[end] = self._onward(step.clique, carried[step.clique], (end,))
         return found
+
+    def _onward(self, clique: int, carried: tuple[Clique, Array], asked: Clique) -> Array:
+        """Joint of the source and `asked` from that of the source and what is known; shape (source, cells of asked).
+
+        What `known` and `asked` share is only looked up, so that no table grows beyond the cells of both together.
+        """
+        known, joint = carried
+        both = tuple(a for a in known if a in asked)
+        left, fresh = (tuple(a for a in one if a not in both) for one in (known, asked))
+        sizes, source = self.tree.sizes, len(joint)
+        table = joint.reshape(source, *shape(sizes, known)).transpose(0, *(1 + known.index(a) for a in (*both, *left)))
+        table = table.reshape(source, cells(sizes, both), cells(sizes, left)).transpose(1, 0, 2)
+        onward = table @ self._conditional(clique, known, asked)
+        onward = onward.transpose(1, 0, 2).reshape(source, *shape(sizes, (*both, *fresh)))
+        return onward.transpose(0, *(1 + (*both, *fresh).index(a) for a in asked)).reshape(source, -1)
 
     def _marginal(self, clique: int, attributes: Clique) -> Array:
         return project(self.beliefs[clique], self.tree.cliques[clique], attributes)
 
     def _conditional(self, clique: int, known: Clique, asked: Clique) -> Array:
-        """p(asked | known) inside one clique; shape (cells of known, cells of asked). The two may overlap."""
+        """p(asked | known) inside one clique; shape (cells of both, of known alone, of asked alone)."""
         key = (clique, known, asked)
         if key not in self.kept:
             sizes = self.tree.sizes
-            both = tuple(sorted({*known, *asked}))
-            joint = self._marginal(clique, both)
-            table = np.zeros((cells(sizes, known), cells(sizes, asked)))
-            table[_numbers(sizes, both, known), _numbers(sizes, both, asked)] = joint
-            self.kept[key] = ratio(table, table.sum(axis=1, keepdims=True))
+            union = tuple(sorted({*known, *asked}))
+            both = tuple(a for a in known if a in asked)
+            left, fresh = (tuple(a for a in one if a not in both) for one in (known, asked))
+            joint = self._marginal(clique, union).transpose([union.index(a) for a in (*both, *left, *fresh)])
+            joint = joint.reshape(cells(sizes, both), cells(sizes, left), cells(sizes, fresh))
+            self.kept[key] = ratio(joint, joint.sum(axis=2, keepdims=True))
         return self.kept[key]
-
-
-def _numbers(sizes: Sequence[int], outer: Clique, inner: Clique) -> NDArray[np.int64]:
-    """For every cell of a table over `outer`, the number of its cell in a table over `inner`."""
-    numbers = np.arange(cells(sizes, inner)).reshape(shape(sizes, inner))
-    spread_out = numbers.reshape([sizes[a] if a in inner else 1 for a in outer])
-    return np.broadcast_to(spread_out, shape(sizes, outer)).astype(np.int64)
