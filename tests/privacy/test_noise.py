@@ -2,59 +2,43 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import random
-from collections import Counter
+from collections.abc import Callable
 from fractions import Fraction
-from math import exp, sqrt
+from math import exp
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from tabsynth.core.errors import PrivacyError
+from tabsynth.pipeline.audit import sampling
 from tabsynth.privacy import noise
 from tabsynth.privacy.noise import Noise
-
-ALPHA = 1e-6
-
-
-def pmf(sigma: int, reach: int) -> np.ndarray:
-    x = np.arange(-reach, reach + 1)
-    weights = np.exp(-(x.astype(float) ** 2) / (2 * sigma**2))
-    return weights / weights.sum()
 
 
 @pytest.mark.parametrize("sigma", [1, 2, 7])
 def test_draws_follow_the_exact_distribution(sigma: int) -> None:
-    n = 30_000
-    draws = Noise().discrete_gaussian(sigma, n)
-    reach = 12 * sigma
-    assert np.abs(draws).max() <= reach  # beyond 12 sigma: probability below 1e-27
-    observed = np.bincount(draws + reach, minlength=2 * reach + 1)
-    expected = n * pmf(sigma, reach)
-    often = expected >= 10
-    o = np.append(observed[often], observed[~often].sum())
-    e = np.append(expected[often], expected[~often].sum())
-    assert stats.chi2.sf(((o - e) ** 2 / e).sum(), len(e) - 1) > ALPHA
+    assert not sampling.wrong_distribution(Noise().discrete_gaussian(sigma, 30_000), sigma)
 
 
 @pytest.mark.parametrize("sigma", [1 << 10, 20 << 20, 1 << 40])
-def test_large_sigma_has_normal_moments_and_shape(sigma: int) -> None:
-    n = 20_000
-    z = Noise().discrete_gaussian(sigma, n) / sigma
-    assert abs(z.mean()) < 5 / sqrt(n)
-    assert abs((z**2).mean() - 1) < 5 * sqrt(2 / n)
-    assert stats.kstest(z, "norm").pvalue > ALPHA
+def test_large_sigma_has_normal_moments_shape_lags_and_low_bits(sigma: int) -> None:
+    assert not sampling.wrong_moments(Noise().discrete_gaussian(sigma, 20_000), sigma)
 
 
-def test_neighbouring_draws_and_low_bits_are_independent() -> None:
-    n = 20_000
-    draws = Noise().discrete_gaussian(20 << 20, n)
-    z = draws / (20 << 20)
-    for lag in (1, 2, 3):
-        assert abs((z[:-lag] * z[lag:]).mean()) < 5 / sqrt(n)
-    assert stats.binomtest(int((draws & 1).sum()), n).pvalue > ALPHA
+def test_the_statistical_tests_can_fail() -> None:
+    """Wrong in one way each, by 5 % or a rounding: probability of a pass below 1e-6."""
+    rng = np.random.default_rng(0)
+    rounded = np.rint(rng.normal(0, 1, 30_000)).astype(np.int64)  # variance 13/12 instead of the discrete Gaussian's 1
+    assert "chi-square" in sampling.wrong_distribution(rounded, 1)
+    big = rng.normal(0, 1, 20_000) * (1 << 30)
+    for bad, what in ((1.06 * big, "variance"), (big + (1 << 26), "mean"), (np.repeat(big[::2], 2), "lag 1"),
+                      (2 * np.rint(big / 2), "lowest bit"), (np.sign(big) * (1 << 30), "shape")):
+        assert what in sampling.wrong_moments(bad.astype(np.int64), 1 << 30)
+
+
+def test_the_audit_of_the_noise_passes() -> None:
+    check = sampling.audit(draws=2_000)
+    assert check.ok, check.says
 
 
 def test_bernoulli_of_exponential_is_exact_by_enumeration() -> None:
@@ -104,40 +88,15 @@ def test_bernoulli_compares_beyond_64_bits() -> None:
     assert not noise._bernoulli(0, 1, iter([0]).__next__)
 
 
-def test_no_seed_repeats_noise() -> None:
-    def draws() -> tuple[int, ...]:
-        random.seed(1)
-        np.random.seed(1)  # noqa: NPY002
-        return tuple(Noise().discrete_gaussian(1 << 40, 8))
-
-    assert len({draws() for _ in range(5)}) == 5
+@pytest.mark.parametrize("test", [sampling.seeds_reach_noise, sampling.keys_repeat, sampling.fork_draws])
+def test_nothing_repeats_noise(test: Callable[[], str]) -> None:
+    assert not test()
 
 
-def test_keys_are_fresh() -> None:
+def test_threads_and_repeated_calls_share_no_state() -> None:
+    assert not sampling.wrong_threads(500)
     source = Noise()
-    assert len({source.key() for _ in range(5)} | {Noise().key()}) == 6
-
-
-def test_repeated_calls_share_no_state() -> None:
-    source = Noise()
-    assert max(Counter(x for _ in range(20) for x in source.discrete_gaussian(1 << 40, 20)).values()) == 1
-
-
-def _draw(source: Noise, queue: multiprocessing.Queue) -> None:
-    try:
-        queue.put(source.discrete_gaussian(1, 1).tolist())
-    except PrivacyError as error:
-        queue.put(str(error))
-
-
-def test_a_forked_process_gets_no_noise() -> None:
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    child = context.Process(target=_draw, args=(Noise(), queue))
-    child.start()
-    answer = queue.get(timeout=30)
-    child.join()
-    assert "forked process" in answer
+    assert not sampling.wrong_repetition([source.discrete_gaussian(1 << 40, 20) for _ in range(20)])
 
 
 def test_a_source_cannot_be_pickled() -> None:

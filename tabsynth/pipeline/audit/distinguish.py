@@ -16,9 +16,7 @@ mechanism should: then the audit has gone blind.
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -29,6 +27,7 @@ from tabsynth.core import registry
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import PRESENT, Cells, Table
+from tabsynth.pipeline.audit import chunks
 from tabsynth.pipeline.audit.evidence import (
     GATE,
     REPORTED,
@@ -39,7 +38,7 @@ from tabsynth.pipeline.audit.evidence import (
     held_out,
 )
 from tabsynth.pipeline.audit.replay import curate
-from tabsynth.pipeline.audit.report import Check
+from tabsynth.pipeline.audit.report import Check, Layer
 from tabsynth.pipeline.audit.transcript import Listener, Recorder, Replayer, ask_again
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
@@ -53,8 +52,7 @@ SIGHT: Final = 0.6
 """Share of the expected epsilon below which the audit counts as blind."""
 SIGHT_ALPHA: Final = 1e-6
 """Chance with which a tight mechanism may look blind; where it would be larger, sight is not tested."""
-CHUNK: Final = 500
-"""Runs that a worker does at a time."""
+ONE_ROUND: Final = {"rounds": 1}
 ROWS: Final = 100
 """Synthetic rows of a run."""
 ALIKE: Final = 3
@@ -104,6 +102,7 @@ def run(task: Task) -> Scores:
     """Fit the model `task.runs` times in each world."""
     budget = Budget.of(task.epsilon, DELTA, unit="row", max_rows_per_unit=1)
     tables = worlds()
+    person = tables[1].take(np.array([ALIKE]))
     transcript, rows = np.zeros((2, task.runs)), np.zeros((2, task.runs if task.rows else 0))
     for world in (0, 1):
         for index in range(task.runs):
@@ -115,7 +114,7 @@ def run(task: Task) -> Scores:
             ask_again(curate(tables[1 - world], budget, replayer), listener.queries)
             transcript[world, index] = log_likelihood_ratio(recorder, replayer, (1.0, -1.0)[world])
             if task.rows:
-                rows[world, index] = persons_share(model, np.random.default_rng(index))
+                rows[world, index] = persons_share(model, person, np.random.default_rng(index))
     return Scores((transcript[0], transcript[1]), (rows[0], rows[1]))
 
 
@@ -129,39 +128,20 @@ def log_likelihood_ratio(recorder: Recorder, replayer: Replayer, direction: floa
     return direction * ratio
 
 
-def persons_share(model: Any, rng: np.random.Generator) -> float:
+def persons_share(model: Any, person: Table, rng: np.random.Generator) -> float:
     """How often the values that only the person has occur in synthetic rows, times their estimated number."""
     drawn = model.draw(ROWS, rng=rng)
     codecs = model.coding_.codecs
-    own = [drawn[name] == codecs[name].encode(_own(name))[0] for name in SCHEMA.names]
+    own = [drawn[name] == codecs[name].encode(person[name])[0] for name in SCHEMA.names]
     return float(np.mean(own) * model.total_)
 
 
-def _own(name: str) -> Cells:
-    return worlds()[1][name].take(np.array([ALIKE]))
-
-
-def score(epsilon: float, runs: int, *, model: str = "marginal", settings: dict[str, Any] | None = None,
+def score(epsilon: float, runs: int, *, model: str = "marginal", settings: Mapping[str, Any] = ONE_ROUND,
           rows: bool = True, jobs: int = 1, progress: Progress = silent) -> Scores:
     """`runs` runs in each world, in chunks, on `jobs` processes."""
-    chunk = min(CHUNK, -(-runs // max(1, jobs)))
-    sizes = [chunk] * (runs // chunk) + ([runs % chunk] if runs % chunk else [])
-    tasks = [Task(epsilon, size, model, {"rounds": 1} if settings is None else settings, rows) for size in sizes]
-    stage = f"distinguish, epsilon {epsilon:g}"
-    parts = []
-    for part in _done(tasks, jobs):
-        parts.append(part)
-        progress(stage, len(parts), len(tasks))
-    return Scores.join(parts)
-
-
-def _done(tasks: Sequence[Task], jobs: int) -> Iterator[Scores]:
-    if jobs == 1:
-        yield from map(run, tasks)
-        return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(run, task) for task in tasks]):
-            yield future.result()
+    tasks = [Task(epsilon, size, model, dict(settings), rows) for size in chunks.sizes(runs, jobs)]
+    return Scores.join(list(chunks.done(run, tasks, jobs=jobs, stage=f"distinguish, epsilon {epsilon:g}",
+                                        progress=progress)))
 
 
 def audit(epsilon: float, runs: int = RUNS, *, gate: float = GATE, jobs: int = 1,
@@ -173,7 +153,8 @@ def audit(epsilon: float, runs: int = RUNS, *, gate: float = GATE, jobs: int = 1
     yield judge("rows", epsilon, held_out(*scores.rows), gate)
 
 
-def judge(name: str, epsilon: float, found: Evidence, gate: float, *, expected_mu: float | None = None) -> Check:
+def judge(name: str, epsilon: float, found: Evidence, gate: float, *, expected_mu: float | None = None,
+          layer: Layer = "distinguish") -> Check:
     """Compare what was proven with what is claimed and, for the best test, with what it should have proven."""
     delta = float(DELTA)
     proven, direct = found.epsilon(REPORTED, delta), found.direct_epsilon(REPORTED, delta)
@@ -191,7 +172,7 @@ def judge(name: str, epsilon: float, found: Evidence, gate: float, *, expected_m
         says += f"; more than is claimed, at confidence 1 - {gate:g}"
     if blind:
         says += "; the audit has gone blind"
-    return Check("distinguish", f"{name}, epsilon {epsilon:g}", not over and not blind, says, {
+    return Check(layer, f"{name}, epsilon {epsilon:g}", not over and not blind, says, {
         "epsilon": epsilon, "delta": delta, "n": found.n, "false_alarms": found.false_alarms, "misses": found.misses,
         "confidence": 1 - REPORTED, "fpr_limit": fpr, "fnr_limit": fnr, "epsilon_lower_bound": proven,
         "direct_lower_bound": direct, "expected_lower_bound": expected, "gate": gate, "blind": blind})

@@ -12,9 +12,10 @@ the model is fitted again in full, and must come out byte for byte the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import Any, Final, cast
 
 import numpy as np
@@ -25,9 +26,8 @@ from tabsynth.core.coding import Coding
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.table import Table
 from tabsynth.pipeline.audit.report import Check
-from tabsynth.pipeline.audit.tables import MAX_ROWS, cases
+from tabsynth.pipeline.audit.tables import MAX_ROWS, Case, cases
 from tabsynth.pipeline.audit.transcript import Asked, Divergence, Listener, Query, Recorder, Replayer, ask_again
-from tabsynth.pipeline.split import split
 from tabsynth.privacy.accountant import Cost, cost_of
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
@@ -38,7 +38,6 @@ from tabsynth.privacy.noise import NoiseSource
 PAIRS: Final = 200
 """Neighbours of every table."""
 REFIT_EVERY: Final = 50
-SPLIT_KEY: Final = b"s" * 16
 EPSILON: Final = 10
 """Large, so that models find something to look at in small tables."""
 
@@ -192,28 +191,29 @@ def audit(*, pairs: int = PAIRS, seed: int = 0, models: Sequence[str] | None = N
     tally = Tally()
     found = list(cases(rng))
     for done, case in enumerate(found):
-        budget = Budget.of(EPSILON, unit=case.table.schema.unit or "row", max_rows_per_unit=MAX_ROWS)
-        tally.allowed = max(tally.allowed, budget.allowance.mu_squared)
-        train = split(case.table, key=SPLIT_KEY).train if len(case.table) > MAX_ROWS else case.table
-        runs: dict[str, Recorded] = {}
-        for index in range(pairs):
+        for index in _replayed(case, names, pairs, rng, tally):
             progress("replay", done * pairs + index, len(found) * pairs)
-            model, turn = names[index % len(names)], index // len(names)
-            neighbour = case.neighbour(rng)
-            if train is not case.table:
-                neighbour = split(neighbour, key=SPLIT_KEY).train
-            refit = turn % REFIT_EVERY == 0
-            tally.refits += refit
-
-            def pair(model: str = model, neighbour: Table = neighbour, refit: bool = refit,
-                     train: Table = train, budget: Budget = budget) -> Replayer:
-                if model not in runs:
-                    runs[model] = record(content_of(model), train, budget)
-                return replay(runs[model], neighbour, refit=refit)
-
-            tally.count(f"{case.name}, {model}", pair)
     progress("replay", len(found) * pairs, len(found) * pairs)
     return report(tally, names)
+
+
+def _replayed(case: Case, names: Sequence[str], pairs: int, rng: np.random.Generator, tally: Tally) -> Iterator[int]:
+    """Replay neighbours of one table, cut down to the training side of a fixed split; yields how many are done."""
+    budget = Budget.of(EPSILON, unit=case.table.schema.unit or "row", max_rows_per_unit=MAX_ROWS)
+    tally.allowed = max(tally.allowed, budget.allowance.mu_squared)
+    runs: dict[str, Recorded] = {}
+
+    def pair(model: str, neighbour: Table, refit: bool) -> Replayer:
+        if model not in runs:
+            runs[model] = record(content_of(model), case.train(case.table), budget)
+        return replay(runs[model], case.train(neighbour), refit=refit)
+
+    for index in range(pairs):
+        model, turn = names[index % len(names)], index // len(names)
+        refit = turn % REFIT_EVERY == 0
+        tally.refits += refit
+        tally.count(f"{case.name}, {model}", partial(pair, model, case.neighbour(rng), refit))
+        yield index + 1
 
 
 def report(tally: Tally, names: Sequence[str]) -> Check:

@@ -132,7 +132,7 @@ def wrong_answers(n: int) -> str:
     sigma = sqrt(2 * calls / curator.total)      # for half of the budget
     z = np.concatenate([curator.measure(("income",), sigma=sigma) - true for _ in range(calls)]) / sigma
     z = np.append(z, [d / sigma for d in _distances(curator, true, sigma, calls)])
-    low, high = stats.chi2.ppf([ALPHA / 2, 1 - ALPHA / 2], len(z))
+    low, high = float(stats.chi2.ppf(ALPHA / 2, len(z))), float(stats.chi2.isf(ALPHA / 2, len(z)))
     square = float((z**2).sum())
     return "" if low <= square <= high else f"the standard deviation is {sqrt(square / len(z)):.3f} of what is said"
 

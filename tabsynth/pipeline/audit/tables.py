@@ -11,7 +11,10 @@ import numpy as np
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import INVALID, MISSING, PRESENT, Cells, Table
 from tabsynth.datasets.simulate import joined_admissions, simulate_ward
+from tabsynth.pipeline.split import split
 
+SPLIT_KEY: Final = b"s" * 16
+"""Under it the patient `VICTIM` is on the training side."""
 MAX_ROWS: Final = 5
 """Rows of a unit that the audit's budgets use."""
 
@@ -33,11 +36,16 @@ Neighbour = Callable[[np.random.Generator], Table]
 
 @dataclass(frozen=True)
 class Case:
-    """A table and a way to draw neighbours of it; neither depends on privacy noise."""
+    """A table and a way to draw neighbours of it; neither depends on privacy noise. `parted`: split before a fit."""
 
     name: str
     table: Table
     neighbour: Neighbour
+    parted: bool = True
+
+    def train(self, table: Table) -> Table:
+        """The rows that a model would be given, under one split key for all neighbours."""
+        return split(table, key=SPLIT_KEY).train if self.parted else table
 
 
 def visits(rows: Sequence[Row]) -> Table:
@@ -115,10 +123,11 @@ def cases(rng: np.random.Generator) -> Iterator[Case]:
     for name, draw in _UNUSUAL.items():
         yield Case(name, others, lambda r, draw=draw: _joined(others, draw(r), r))  # type: ignore[misc]
     empty = visits([])
-    yield Case("empty table", empty, lambda r: _joined(empty, random_patient(r, VICTIM, int(r.integers(1, 9))), r))
+    yield Case("empty table", empty, lambda r: _joined(empty, random_patient(r, VICTIM, int(r.integers(1, 9))), r),
+               parted=False)
     alone = visits(random_patient(rng, "p0", 3))
     yield Case("one patient", alone, lambda r: empty if r.random() < 0.2 else _joined(
-        alone, random_patient(r, VICTIM, int(r.integers(1, 9))), r))
+        alone, random_patient(r, VICTIM, int(r.integers(1, 9))), r), parted=False)
 
 
 def _one_unit_less(table: Table, rng: np.random.Generator) -> Table:
