@@ -55,8 +55,8 @@ class Evidence:
     def direct_epsilon(self, alpha: float, delta: float) -> float:
         """Lower limit of epsilon at delta, from the definition of differential privacy."""
         fpr, fnr = self.limits(alpha)
-        return max(0.0, *(log((1 - miss - delta) / alarm) for alarm, miss in ((fpr, fnr), (fnr, fpr))
-                          if 1 - miss > delta))
+        return max([0.0, *(log((1 - miss - delta) / alarm) for alarm, miss in ((fpr, fnr), (fnr, fpr))
+                           if 1 - miss > delta)])
 
 
 def upper_limit(events: int, n: int, alpha: float) -> float:

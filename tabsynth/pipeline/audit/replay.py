@@ -3,7 +3,7 @@
 Then everything must be the same but the true values behind the answers, and these may differ by no more than was
 booked. A different question, noise, charge or model is a decision taken on rows; too large a difference is a wrong
 sensitivity, an uncharged answer or an overspent budget. It shows without statistics, and it shows bugs that no test on
-outputs would find. It is blind to the distribution of the noise (layer 2) and to the threshold of discovery (layer 4).
+outputs would find. It is blind to the distribution of the noise (layer 2).
 
 What a model asks follows from the answers, so a neighbour is asked what the recorded model asked; in one pair of fifty
 the model is fitted again in full, and must come out byte for byte the same.
@@ -15,7 +15,8 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
+from statistics import NormalDist
 from typing import Any, Final, cast
 
 import numpy as np
@@ -56,12 +57,11 @@ class Recorded:
     queries: Sequence[Query]
     coding: Coding
     events: tuple[Event, ...]
-    total: Cost
     learned: Any
 
-    @property
-    def booked(self) -> Fraction:
-        return sum((cost_of(e, self.budget.max_rows_per_unit).mu_squared for e in self.events), Fraction(0))
+    @cached_property
+    def booked(self) -> Cost:
+        return sum((cost_of(e, self.budget.max_rows_per_unit) for e in self.events), Cost())
 
 
 @dataclass
@@ -100,10 +100,10 @@ def record(fit: Fit, table: Table, budget: Budget, *, noisy: bool = True) -> Rec
     listener = Listener(curator)
     learned = fit(cast(Curator, listener))
     run = Recorded(fit, budget, table, recorder.asked, listener.queries, curator.coding, curator.events,
-                   curator._filter.total, learned)
+                   learned)
     if len(run.events) != len(run.asked):
         raise Divergence(f"{len(run.asked)} answers were given and {len(run.events)} were booked.")
-    if run.booked > run.total.mu_squared:
+    if not run.booked.within(budget.allowance):
         raise Divergence("more was booked than the budget allows.")
     return run
 
@@ -114,10 +114,10 @@ def replay(run: Recorded, neighbour: Table, *, refit: bool = False) -> Replayer:
     Raises:
         Divergence: names the first thing that is not the same, or the excess.
     """
-    replayer = Replayer(run.asked)
+    replayer = Replayer(run.asked, tail=refused_tail(run))
     curator = curate(neighbour, run.budget, replayer)
     if curator.coding.state() != run.coding.state():
-        raise Divergence("a neighbour's columns are coded differently.")
+        raise Divergence("a neighbour's columns are coded differently, or discovery shows what one unit alone has.")
     if refit:
         if run.fit(curator) != run.learned:
             raise Divergence("a neighbour's model is another one, although its answers were the same.")
@@ -125,12 +125,20 @@ def replay(run: Recorded, neighbour: Table, *, refit: bool = False) -> Replayer:
         ask_again(curator, run.queries)
     if curator.events != run.events or replayer.step != len(run.asked):
         raise Divergence("a neighbour is charged or asked something else.")
-    if replayer.spent > run.booked:
+    if replayer.spent > run.booked.mu_squared:
         raise Divergence(f"one unit changes the answers by {float(replayer.spent):.6g}, in units of mu^2, and only "
-                         f"{float(run.booked):.6g} was booked.")
+                         f"{float(run.booked.mu_squared):.6g} was booked.")
     _check_reach(run, replayer)
     _check_discovery(run, neighbour, replayer)
     return replayer
+
+
+def refused_tail(run: Recorded) -> float | None:
+    """Standard deviations of noise that may show a value which one unit alone has, with delta_key / k at most."""
+    keys = [e.delta_key for e in run.events if e.mechanism == "discovery"]
+    if not keys:
+        return None
+    return -NormalDist().inv_cdf(float(max(keys)) / run.budget.max_rows_per_unit)
 
 
 def _check_reach(run: Recorded, replayer: Replayer) -> None:

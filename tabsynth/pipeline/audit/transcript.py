@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import floor
 from typing import Any, Final
 
 import numpy as np
@@ -16,11 +17,12 @@ from numpy.typing import NDArray
 
 from tabsynth.core.errors import VerificationError
 from tabsynth.privacy.curator import Curator
+from tabsynth.privacy.events import GRID
 from tabsynth.privacy.noise import Noise
 
 IntArray = NDArray[np.int64]
 ABSENT: Final = -(1 << 62)
-"""Answer to a value that the other run did not have: no threshold lets it pass."""
+"""An answer that no threshold lets pass."""
 
 
 class Divergence(VerificationError):
@@ -61,6 +63,9 @@ class Recorder:
 class Replayer:
     """Answers what another run was answered, and adds up how far the true values are apart.
 
+    A value of discovery that the other run did not have is answered with noise of `tail` sigma on a whole unit's mass:
+    the most that a threshold must still refuse. Without `tail` it is never shown.
+
     Attributes:
         spent: sum of |true - true in the other run|^2 / sigma^2 over all entries that both runs have.
         changes: per answer, the difference of the true values in grid steps.
@@ -70,6 +75,7 @@ class Replayer:
     record: list[Asked]
     name: str = "replayer"
     private: bool = False
+    tail: float | None = None
     step: int = 0
     spent: Fraction = Fraction(0)
     changes: list[IntArray] = field(default_factory=list)
@@ -88,7 +94,7 @@ class Replayer:
             raise Divergence("a neighbour is asked another question, or with other noise.")
         true, answer = before.true, before.answer
         if before.keys is not None and keys is not None:
-            true, answer = self._matched(before.keys, before, values, keys)
+            true, answer = self._matched(before, before.keys, values, keys)
         if values.shape != true.shape:
             raise Divergence("a neighbour's answer has another length.")
         change = values - true
@@ -96,14 +102,15 @@ class Replayer:
         self.spent += Fraction(sum(c * c for c in change.tolist() if c), sigma**2)
         return answer
 
-    def _matched(self, names: tuple[str, ...], before: Asked, values: IntArray,
+    def _matched(self, before: Asked, names: tuple[str, ...], values: IntArray,
                  keys: Sequence[str]) -> tuple[IntArray, IntArray]:
         """The other run's values and answers for `keys`; values that only one run has count as unchanged."""
         self.vanished |= set(names) - set(keys)
         self.appeared |= set(keys) - set(names)
         row = {name: i for i, name in enumerate(names)}
+        absent = ABSENT if self.tail is None else GRID + floor(self.tail * before.sigma)
         true = [before.true[row[k]] if k in row else v for k, v in zip(keys, values, strict=True)]
-        answer = [before.answer[row[k]] if k in row else ABSENT for k in keys]
+        answer = [before.answer[row[k]] if k in row else absent for k in keys]
         return np.array(true, dtype=np.int64), np.array(answer, dtype=np.int64)
 
 
