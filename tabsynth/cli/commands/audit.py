@@ -8,6 +8,7 @@ import typer
 
 from tabsynth.cli.console import Console
 from tabsynth.cli.options import JsonOption, QuietOption
+from tabsynth.core.errors import UsageError
 
 NAME = "audit"
 SHORT = "Try to break the privacy guarantee of this program."
@@ -31,18 +32,20 @@ def command(
     Replays every private model on neighbouring tables with the same noisy answers, and tests the noise. Ends with exit
     code 6 if anything is caught. What each part can and cannot see: privacy/audit.md.
     """
-    from tabsynth.pipeline.audit.run import Plan, audit
+    from tabsynth.pipeline.audit.run import Plan, steps
 
     given = {"epsilons": epsilon, "runs": runs, "fits": fits}
     if not long and any(value is not None for value in given.values()):
-        raise typer.BadParameter("--epsilon, --runs and --fits belong to --long.")
-    plan = Plan(long, jobs=jobs, **{name: value for name, value in given.items() if value})  # type: ignore[arg-type]
-    console = Console(as_json, quiet)
-    with console.progress() as progress:
-        checks = list(audit(plan, progress=progress))
-    caught = [check for check in checks if not check.ok]
+        raise UsageError("--epsilon, --runs and --fits belong to --long.")
+    plan = Plan(long, jobs=jobs, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    console, checks = Console(as_json, quiet), []
+    for step in steps(plan):
+        with console.progress() as progress:
+            found = step(progress)
+        for check in found:
+            console.entry(f"{'ok' if check.ok else 'CAUGHT':<8}", f"{check.layer}: {check.says}")
+        checks += found
+    caught = any(not check.ok for check in checks)
     console.document({"ok": not caught, "checks": [check.to_json() for check in checks]})
-    for check in checks:
-        console.entry(f"{'ok' if check.ok else 'CAUGHT':<8}", f"{check.layer}: {check.says}")
     if caught:
         raise typer.Exit(6)

@@ -101,5 +101,5 @@ def audit(fits: int = FITS, *, model: str = "marginal", gate: float = GATE, jobs
     tasks = [Task(size, model) for size in chunks.sizes(fits, jobs)]
     found = np.concatenate(list(chunks.done(run, tasks, jobs=jobs, stage="black box", progress=progress)), axis=1)
     for column, name in enumerate(SCORES):
-        yield judge(name, EPSILON, held_out(found[0, :, column], found[1, :, column]), gate / len(SCORES),
+        yield judge(name, EPSILON, held_out(found[0, :, column], found[1, :, column], float(DELTA)), gate / len(SCORES),
                     layer="black box")

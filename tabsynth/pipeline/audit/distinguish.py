@@ -39,7 +39,7 @@ from tabsynth.pipeline.audit.evidence import (
 )
 from tabsynth.pipeline.audit.replay import curate
 from tabsynth.pipeline.audit.report import Check, Layer
-from tabsynth.pipeline.audit.transcript import Listener, Recorder, Replayer, ask_again
+from tabsynth.pipeline.audit.transcript import Divergence, Listener, Recorder, Replayer, ask_again
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
 
@@ -146,11 +146,15 @@ def score(epsilon: float, runs: int, *, model: str = "marginal", settings: Mappi
 
 def audit(epsilon: float, runs: int = RUNS, *, gate: float = GATE, jobs: int = 1,
           progress: Progress = silent) -> Iterator[Check]:
-    """One check for the transcript and one for synthetic rows."""
-    scores = score(epsilon, runs, jobs=jobs, progress=progress)
+    """One check for the transcript and one for synthetic rows; a single one if the two worlds' questions differ."""
+    try:
+        scores = score(epsilon, runs, jobs=jobs, progress=progress)
+    except Divergence as error:
+        yield Check("distinguish", f"transcript, epsilon {epsilon:g}", False, error.message, {"epsilon": epsilon})
+        return
     mu = Budget.of(epsilon, DELTA, unit="row", max_rows_per_unit=1).allowance.mu
     yield judge("transcript", epsilon, at_threshold(*scores.transcript, 0.0), gate, expected_mu=mu)
-    yield judge("rows", epsilon, held_out(*scores.rows), gate)
+    yield judge("rows", epsilon, held_out(*scores.rows, float(DELTA)), gate)
 
 
 def judge(name: str, epsilon: float, found: Evidence, gate: float, *, expected_mu: float | None = None,

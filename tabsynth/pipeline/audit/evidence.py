@@ -75,17 +75,15 @@ def at_threshold(absent: Floats, present: Floats, threshold: float) -> Evidence:
     return Evidence(len(absent), int((absent > threshold).sum()), int((present <= threshold).sum()))
 
 
-def held_out(absent: Floats, present: Floats) -> Evidence:
+def held_out(absent: Floats, present: Floats, delta: float) -> Evidence:
     """The threshold and its direction that prove most on the first half of the runs, measured on the second half."""
     half = len(absent) // 2
-    best, proven = (1.0, np.inf), 0.0
-    for sign in (1.0, -1.0):
-        for threshold in np.unique(sign * _candidates(absent[:half], present[:half])):
-            found = at_threshold(sign * absent[:half], sign * present[:half], threshold)
-            strength = max(found.mu(REPORTED), found.direct_epsilon(REPORTED, 0.0))
-            if strength > proven:
-                best, proven = (sign, float(threshold)), strength
-    sign, threshold = best
+    tried = [(at_threshold(sign * absent[:half], sign * present[:half], threshold), sign, threshold)
+             for sign in (1.0, -1.0) for threshold in np.unique(sign * _candidates(absent[:half], present[:half]))]
+    by_mu = max(tried, key=lambda t: t[0].mu(REPORTED))
+    directly = max(tried, key=lambda t: t[0].direct_epsilon(REPORTED, delta))
+    stronger = by_mu[0].epsilon(REPORTED, delta) >= directly[0].direct_epsilon(REPORTED, delta)
+    _, sign, threshold = by_mu if stronger else directly
     return at_threshold(sign * absent[half:], sign * present[half:], threshold)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from tabsynth.core.errors import UsageError
-from tabsynth.core.progress import Progress, silent
+from tabsynth.core.progress import Progress
 from tabsynth.pipeline.audit import black_box, distinguish, replay, sampling
 from tabsynth.pipeline.audit.report import Check
 from tabsynth.privacy.budget import LARGEST_EPSILON
+
+Step = Callable[[Progress], list[Check]]
 
 FEWEST: Final = 100
 """Runs or fits in each world below which nothing can be proven."""
@@ -46,11 +48,12 @@ class Plan:
                 raise UsageError(f"the audit tests epsilons above 0 and up to {LARGEST_EPSILON}, got {epsilon:g}.")
 
 
-def audit(plan: Plan, *, progress: Progress = silent) -> Iterator[Check]:
-    """Checks, as they are done."""
-    yield replay.audit(pairs=plan.pairs, progress=progress)
-    yield sampling.audit(progress=progress)
+def steps(plan: Plan) -> Iterator[Step]:
+    """The layers in order, to be run one by one: each takes a progress and returns its checks."""
+    yield lambda progress: [replay.audit(pairs=plan.pairs, progress=progress)]
+    yield lambda progress: [sampling.audit(progress=progress)]
     if plan.long:
         for epsilon in plan.epsilons:
-            yield from distinguish.audit(epsilon, plan.runs, jobs=plan.jobs, progress=progress)
-        yield from black_box.audit(plan.fits, jobs=plan.jobs, progress=progress)
+            yield lambda progress, e=epsilon: list(  # type: ignore[misc]
+                distinguish.audit(e, plan.runs, jobs=plan.jobs, progress=progress))
+        yield lambda progress: list(black_box.audit(plan.fits, jobs=plan.jobs, progress=progress))
