@@ -54,8 +54,8 @@ def by_noise() -> str:
 
 
 def by_distinguishing() -> str:
-    """Layer 3 at epsilon 4 on 250 runs a world; claims more than 4 with probability below 1e-6 if nothing is wrong."""
-    scores = distinguish.score(4.0, 250, rows=False)
+    """Layer 3 at epsilon 4 on 600 runs a world: half the noise is missed, and the right noise caught, once in 10^6."""
+    scores = distinguish.score(4.0, 600, rows=False)
     return caught(distinguish.judge("transcript", 4.0, at_threshold(*scores.transcript, 0.0), ALPHA))
 
 
@@ -175,9 +175,9 @@ def domain_from_data(patch: Patch) -> None:
     def narrowed(self: Curator, table: Any, schema: Any, *args: Any, **named: Any) -> None:
         def cut(column: Any) -> Any:
             cells = table[column.name]
-            inside = cells.values[cells.present] if column.kind == "integer" else []
-            inside = [v for v in inside if column.bounds[0] <= v <= column.bounds[1]]
-            return replace(column, bounds=(int(min(inside)), int(max(inside)))) if inside else column
+            known = cells.values[cells.present].tolist() if column.kind in ("integer", "number") else []
+            inside = [v for v in known if column.bounds[0] <= v <= column.bounds[1]]
+            return replace(column, bounds=(min(inside), max(inside))) if len(set(inside)) > 1 else column
 
         init(self, table, schema.with_columns(map(cut, schema.columns)), *args, **named)
 

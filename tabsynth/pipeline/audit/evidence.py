@@ -4,7 +4,7 @@ Limits on the rates are one-sided Clopper-Pearson limits at half of alpha each, 
 probability 1 - alpha. From them follow
 
 - a bound through mu: no test on a mu-GDP mechanism has false alarms and misses below its trade-off curve, so that
-  mu >= Phi^-1(1 - FPR) - Phi^-1(FNR), and epsilon at delta follows (Nasr et al. 2023, "Tight auditing", section 4). It
+  mu >= Phi^-1(1 - FPR) - Phi^-1(FNR), and epsilon at delta follows (Nasr et al. 2023, arXiv 2302.07956). It
   refutes the claim of this program, which is one of mu-GDP;
 - a direct bound from (epsilon, delta) alone, weaker, without that assumption (Kairouz, Oh and Viswanath 2015).
 """
