@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tabsynth.pipeline.audit import replay as audit
 from tabsynth.pipeline.audit.transcript import Divergence
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
 from tests.privacy.kit import CLOSED, SCHEMA, Replayer, Row, build, random_rows, without
+from tests.privacy.test_sensitivity import others, victims
 
 BUDGET = Budget.of(3, "1e-6", unit="patient", max_rows_per_unit=5)
 
@@ -69,6 +72,15 @@ def test_same_transcript_and_no_overspending(name: str, rows: list[Row], who: st
     replayer = replay(adaptive, rows, who, schema)
     held_by_others = {r[2] for r in rows if r[0] != who}
     assert not replayer.vanished & held_by_others
+
+
+@given(others=others, victim=victims, k=st.integers(1, 8))
+@settings(max_examples=25, deadline=None)
+def test_tables_that_nobody_thought_of(others: Any, victim: Any, k: int) -> None:
+    rows = [*others, *(("v", cells) for cells in victim)]
+    table = build([(who, sex, sex, age, weight) for who, (sex, _, age, weight) in rows])
+    run = audit.record(adaptive, table, Budget.of(3, unit="patient", max_rows_per_unit=k))
+    audit.replay(run, without(table, "v"), refit=True)
 
 
 def test_the_audit_of_every_private_model_passes() -> None:

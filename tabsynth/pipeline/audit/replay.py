@@ -151,12 +151,20 @@ def _check_reach(run: Recorded, replayer: Replayer) -> None:
 def _check_discovery(run: Recorded, neighbour: Table, replayer: Replayer) -> None:
     """Values that discovery sees in one table alone must be the dropped unit's own, and no more than it has rows."""
     for names, table in ((replayer.vanished, neighbour), (replayer.appeared, run.table)):
-        held = {level for c in table.schema.columns if c.open for level in held_levels(table, c.name)}
+        kept = whole_units(table, run.budget.max_rows_per_unit)
+        held = {level for c in table.schema.columns if c.open for level in held_levels(kept, c.name)}
         if names & held:
             raise Divergence("discovery loses a value that others hold.")
     opened = sum(c.open for c in neighbour.schema.columns)
     if max(len(replayer.vanished), len(replayer.appeared)) > run.budget.max_rows_per_unit * opened:
         raise Divergence("one unit has more values of its own than it may have rows.")
+
+
+def whole_units(table: Table, k: int) -> Table:
+    """Rows of the units that have at most k, which are all used."""
+    units = table.unit_codes()
+    rows = np.flatnonzero(units >= 0)
+    return table.take(rows[np.bincount(units[rows])[units[rows]] <= k])
 
 
 def held_levels(table: Table, column: str) -> set[str]:
