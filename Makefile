@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types layers format install bench audit-evaluation constraints clean
+.PHONY: demo test lint types layers format install bench audit audit-evaluation constraints clean
 
 demo: $(VENV)/.core            ## the main job on the bundled real data: demo-release/
 	$(BIN)/tabsynth release demo:rand_hie --epsilon 1 --ledger demo-release/ledger --seed 1 --force -o demo-release
@@ -24,6 +24,10 @@ layers: $(VENV)/.dev
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
+
+audit: $(VENV)/.test           ## the privacy audit of the program, and 14 planted bugs that it must catch: two minutes
+	$(BIN)/tabsynth audit
+	$(BIN)/python -m tests.privacy.mutations
 
 audit-evaluation: $(VENV)/.core  ## false alarms, copiers caught, planted cases: about an hour on 2 cores
 	$(BIN)/python scripts/audit_evaluation.py planted --units 2500

@@ -26,6 +26,7 @@ def register() -> None:
     """Attach the subcommands in the order of the main job; importing this module alone attaches nothing."""
     from tabsynth.cli.commands import (
         attack,
+        audit,
         doctor,
         evaluate,
         fit,
@@ -40,8 +41,8 @@ def register() -> None:
         version,
     )
 
-    for module in (inspect, split, fit, sample, evaluate, attack, report, release, verify, models, doctor,
-                   version):
+    for module in (inspect, split, fit, sample, evaluate, attack, report, release, verify, audit, models,
+                   doctor, version):
         app.command(module.NAME, short_help=module.SHORT)(module.command)
     app.add_typer(ledger.app, name="ledger")
 

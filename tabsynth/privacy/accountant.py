@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import erfc, exp, inf, log, log1p, sqrt
 from statistics import NormalDist
 from threading import Lock
@@ -176,6 +177,7 @@ def zcdp_epsilon_of(cost: Cost, delta: float | Fraction) -> float:
     return zcdp_epsilon(float(cost.rho) * (1 + _MARGIN), float(rest) * (1 - _MARGIN))
 
 
+@lru_cache
 def allowance(epsilon: Fraction, delta: Fraction, max_rows_per_unit: int, *, discovery: bool = True) -> Cost:
     """The cost that (epsilon, delta) pays for: a fixed part of delta for discovery, the rest turned into mu^2.
 

@@ -5,25 +5,24 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import multiprocessing
-import random
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from math import exp, sqrt
+from math import exp
+from multiprocessing.connection import Connection
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from tabsynth.core.errors import PrivacyError
+from tabsynth.pipeline.audit import sampling
 from tabsynth.privacy import noise, noise_opendp
 from tabsynth.privacy.noise import ExactNoise, Noise
 from tabsynth.privacy.noise_opendp import OpenDPNoise, default_source, is_real
 
-ALPHA = 1e-6
+ALPHA = sampling.ALPHA
 HAS_OPENDP = importlib.util.find_spec("opendp") is not None
 needs_opendp = pytest.mark.skipif(not HAS_OPENDP, reason="opendp is not installed")
 
@@ -35,71 +34,47 @@ def make(request: pytest.FixtureRequest) -> Make:
     return request.param  # type: ignore[no-any-return]
 
 
-def pmf(sigma: int, reach: int) -> np.ndarray:
-    x = np.arange(-reach, reach + 1)
-    weights = np.exp(-(x.astype(float) ** 2) / (2 * sigma**2))
-    return weights / weights.sum()
-
-
-def histogram(draws: np.ndarray, reach: int) -> np.ndarray:
-    return np.bincount(draws + reach, minlength=2 * reach + 1)
-
-
-def chi_square(observed: np.ndarray, expected: np.ndarray) -> float:
-    """p-value; cells with fewer than 10 expected are taken together."""
-    often = expected >= 10
-    o = np.append(observed[often], observed[~often].sum())
-    e = np.append(expected[often], expected[~often].sum())
-    return float(stats.chi2.sf(((o - e) ** 2 / e).sum(), len(e) - 1))
-
-
-@pytest.mark.parametrize("sigma", [1, 2, 7])
+@pytest.mark.parametrize("sigma", sampling.SMALL)
 def test_draws_follow_the_exact_distribution(make: Make, sigma: int) -> None:
-    n = 60_000
-    draws = make().discrete_gaussian(sigma, n)
-    reach = 12 * sigma
-    assert np.abs(draws).max() <= reach  # beyond 12 sigma: probability below 1e-27
-    assert chi_square(histogram(draws, reach), n * pmf(sigma, reach)) > ALPHA
+    assert not sampling.wrong_distribution(make().discrete_gaussian(sigma, 60_000), sigma)
 
 
-@pytest.mark.parametrize("wrong", ["sigma", "place", "zero"])
-def test_the_chi_square_sees_a_slightly_wrong_sampler(wrong: str) -> None:
-    """Sigma five per cent too small, a fifth moved by one, zero too often; each is missed with probability < 1e-6."""
-    n, reach = 60_000, 24
-    draws = Noise().discrete_gaussian(2, n)
-    expected = n * pmf(2, reach)
-    if wrong == "sigma":
-        x = np.arange(-reach, reach + 1)
-        expected = np.exp(-(x**2) / (2 * (1.05 * 2) ** 2))
-        expected *= n / expected.sum()
+@pytest.mark.parametrize("sigma", [1 << 10, 20 << 20, (20 << 20) + 1, 1 << 40])
+def test_large_sigma_has_normal_moments_shape_lags_and_low_bits(make: Make, sigma: int) -> None:
+    assert not sampling.wrong_moments(make().discrete_gaussian(sigma, 20_000), sigma)
+
+
+@pytest.mark.parametrize("wrong", ["rounded", "sigma", "place", "zero"])
+def test_the_test_of_the_distribution_sees_a_slightly_wrong_sampler(wrong: str) -> None:
+    """A rounded Gaussian, sigma 5 % too large, a fifth moved by one, zero too often: a pass has probability < 1e-6."""
+    n, sigma = 60_000, 2
+    draws = Noise().discrete_gaussian(sigma, n)
+    if wrong == "rounded":  # variance 13/12 instead of 1
+        sigma = 1
+        draws = np.rint(np.random.default_rng(0).normal(0, sigma, n)).astype(np.int64)
+    elif wrong == "sigma":
+        weights = np.exp(-(np.arange(-20, 21) ** 2) / (2 * (1.05 * sigma) ** 2))
+        draws = np.random.default_rng(0).choice(np.arange(-20, 21), n, p=weights / weights.sum())
     elif wrong == "place":
         draws[::5] += 1
     else:
         draws[: n // 10] = np.where(np.abs(draws[: n // 10]) == 1, 0, draws[: n // 10])
-    assert chi_square(histogram(draws, reach), expected) < ALPHA
+    assert "chi-square" in sampling.wrong_distribution(draws, sigma)
 
 
-@pytest.mark.parametrize("sigma", [1 << 10, 20 << 20, 1 << 40])
-def test_large_sigma_has_normal_moments_and_shape(make: Make, sigma: int) -> None:
-    n = 20_000
-    z = make().discrete_gaussian(sigma, n) / sigma
-    assert abs(z.mean()) < 5 / sqrt(n)
-    assert abs((z**2).mean() - 1) < 5 * sqrt(2 / n)
-    assert abs((z**4).mean() - 3) < 6 * sqrt(96 / n)  # z^4 is skewed: five would be alpha 1.3e-6
-    assert stats.kstest(z, "norm").pvalue > ALPHA
+def test_the_tests_of_large_draws_can_fail() -> None:
+    """Wrong in one way each: probability of a pass below 1e-6."""
+    big = np.random.default_rng(0).normal(0, 1, 20_000) * (1 << 30)
+    for bad, what in ((1.06 * big, "variance"), (big + (1 << 26), "mean"), (np.repeat(big[::2], 2), "lag 1"),
+                      (2 * np.rint(big / 2), "lowest bits"), (4 * np.rint(big / 4) + (np.arange(20_000) & 1),
+                      "lowest bits"), (np.sign(big) * (1 << 30), "shape")):
+        assert what in sampling.wrong_moments(bad.astype(np.int64), 1 << 30)
 
 
-@pytest.mark.parametrize("sigma", [(20 << 20) + 1, 1 << 40])
-def test_neighbouring_draws_and_low_bits_are_independent(make: Make, sigma: int) -> None:
-    n = 20_000
-    draws = make().discrete_gaussian(sigma, n)
-    z = draws / sigma
-    for lag in (1, 2, 3):
-        assert abs((z[:-lag] * z[lag:]).mean()) < 5 / sqrt(n)
-    for bits in (1, 2, 3):  # granularity: every residue, whatever the sign
-        counts = np.bincount(draws & ((1 << bits) - 1), minlength=1 << bits)
-        assert stats.chisquare(counts).pvalue > ALPHA
-    assert stats.binomtest(int(((draws[1:] ^ draws[:-1]) & 1).sum()), n - 1).pvalue > ALPHA
+def test_low_bits_that_depend_on_the_draw_before_are_seen() -> None:
+    big = (np.random.default_rng(0).normal(0, 1, 20_000) * (1 << 30)).astype(np.int64)
+    alternating = (big & ~1) | (np.arange(20_000) & 1)
+    assert "neighbours" in sampling.wrong_moments(alternating, 1 << 30)
 
 
 @needs_opendp
@@ -108,7 +83,8 @@ def test_the_two_samplers_draw_alike(sigma: int) -> None:
     n = 20_000
     ours, theirs = Noise().discrete_gaussian(sigma, n), OpenDPNoise().discrete_gaussian(sigma, n)
     if sigma < 100:
-        table = np.stack([histogram(ours, 12 * sigma), histogram(theirs, 12 * sigma)])
+        reach = 12 * sigma
+        table = np.stack([np.bincount(draws + reach, minlength=2 * reach + 1) for draws in (ours, theirs)])
         frequent = table.sum(axis=0) >= 20
         table = np.column_stack([table[:, frequent], table[:, ~frequent].sum(axis=1) + 1])
         assert stats.chi2_contingency(table).pvalue > ALPHA
@@ -116,6 +92,12 @@ def test_the_two_samplers_draw_alike(sigma: int) -> None:
         assert stats.ks_2samp(ours, theirs).pvalue > ALPHA
         assert stats.ks_2samp(np.abs(ours), np.abs(theirs)).pvalue > ALPHA
         assert stats.ks_2samp(ours % 1024, theirs % 1024).pvalue > ALPHA
+
+
+def test_the_audit_tests_every_sampler_that_may_be_drawn_from() -> None:
+    check = sampling.audit(draws=2_000)
+    assert check.ok, check.says
+    assert check.figures["samplers"] == [Noise.name, *([OpenDPNoise().name] if HAS_OPENDP else [])]
 
 
 def test_bernoulli_of_exponential_is_exact_by_enumeration() -> None:
@@ -165,68 +147,33 @@ def test_bernoulli_compares_beyond_64_bits() -> None:
     assert not noise._bernoulli(0, 1, iter([0]).__next__)
 
 
-def test_no_seed_repeats_noise(make: Make) -> None:
-    def draws() -> tuple[int, ...]:
-        random.seed(1)
-        np.random.seed(1)  # noqa: NPY002
-        if "torch" in sys.modules:
-            sys.modules["torch"].manual_seed(1)
-        return tuple(make().discrete_gaussian(1 << 40, 8))
-
+@pytest.mark.parametrize("test", [sampling.seeds_reach_noise, sampling.keys_repeat, sampling.wrong_calls,
+                                  sampling.fork_draws])
+def test_nothing_repeats_noise(make: Make, test: Callable[[Make], str]) -> None:
     if importlib.util.find_spec("torch") is not None:
         importlib.import_module("torch")
-    assert len({draws() for _ in range(5)}) == 5
-
-
-def test_keys_are_fresh(make: Make) -> None:
-    source = make()
-    assert len({source.key() for _ in range(5)} | {make().key()}) == 6
-    assert len(source.key()) == 32
-
-
-def test_repeated_calls_share_no_state(make: Make) -> None:
-    source = make()
-    assert max(Counter(x for _ in range(20) for x in source.discrete_gaussian(1 << 40, 20)).values()) == 1
+    assert not test(make)
 
 
 def test_threads_share_no_draw(make: Make) -> None:
-    source = make()
-    with ThreadPoolExecutor(8) as pool:
-        drawn = list(pool.map(lambda _: source.discrete_gaussian(1 << 40, 500), range(16)))
-    together = np.concatenate(drawn)
-    # among 8,000 draws of scale 2^40 one pair is equal with probability 8e-6, two pairs with 1e-10
-    assert len(np.unique(together)) >= len(together) - 1
-    assert stats.kstest(together / (1 << 40), "norm").pvalue > ALPHA
+    assert not sampling.wrong_threads(make, 500)
 
 
-def _draw(source: ExactNoise | None, make: Make, queue: multiprocessing.Queue) -> None:
+def _draw(source: ExactNoise, out: Connection) -> None:
     try:
-        queue.put((make() if source is None else source).discrete_gaussian(1 << 40, 8).tolist())
+        out.send(str(source.discrete_gaussian(1 << 40, 8)))
     except PrivacyError as error:
-        queue.put(str(error))
+        out.send(error.message)
 
 
-def in_fork(source: ExactNoise | None, make: Make) -> str | list[int]:
+def test_a_forked_process_is_told_what_to_do(make: Make) -> None:
     context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    child = context.Process(target=_draw, args=(source, make, queue))
+    near, far = context.Pipe(duplex=False)
+    child = context.Process(target=_draw, args=(make(), far))
     child.start()
-    answer: str | list[int] = queue.get(timeout=30)
+    assert near.poll(30)
+    assert "forked process" in near.recv()
     child.join()
-    return answer
-
-
-def test_a_forked_process_gets_no_noise(make: Make) -> None:
-    assert "forked process" in in_fork(make(), make)
-
-
-def test_a_source_made_after_a_fork_repeats_nobody(make: Make) -> None:
-    """The generator's state was copied by the fork; whoever draws next must not draw what another draws."""
-    source = make()
-    source.discrete_gaussian(1 << 40, 8)  # the generator is seeded before the fork
-    first, second = in_fork(None, make), in_fork(None, make)
-    own = source.discrete_gaussian(1 << 40, 8).tolist()
-    assert len({*first, *second, *own}) == 24
 
 
 def test_a_source_cannot_be_pickled(make: Make) -> None:

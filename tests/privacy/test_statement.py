@@ -54,7 +54,7 @@ def test_settled_in_the_ledger(statement: Statement, tmp_path: Path) -> None:
 def test_text_says_what_matters(statement: Statement) -> None:
     text = statement.to_text()
     for part in ("epsilon = 1 at delta = 1e-06", "'patient'", "at most 8 %", "discovery", "ISO/IEC 5218",
-                 "not yet audited by replay", "cardio registry", statement.sha256, "Not protected"):
+                 "level A: exact integer noise", "cardio registry", statement.sha256, "Not protected"):
         assert part in text
 
 
