@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -24,6 +24,8 @@ SCHEMA = Schema((
     Column("weight", "number", bounds=(0, 300), decimals=1, source="code book"),
 ))
 CLOSED = SCHEMA.with_columns(c for c in SCHEMA.columns if c.name != "diagnosis")
+OPEN = SCHEMA.with_columns(replace(c, bounds=None, open=True) if c.bounds else c for c in SCHEMA.columns)
+"""The same columns of which neither levels nor bounds are public."""
 BUDGET = Budget.of(1, "1e-6", unit="patient", max_rows_per_unit=5)
 
 Row = tuple[str | None, str | None, str | None, int | None, float | None]
@@ -45,7 +47,7 @@ def build(rows: Sequence[Row], schema: Schema = SCHEMA) -> Table:
         else:
             kind = np.int64 if column.kind == "integer" else np.float64
             columns[column.name] = Cells(np.array([0 if v in (None, -1) else v for v in given], dtype=kind), state)
-    return Table(SCHEMA, columns).select(schema.names)
+    return Table(schema, {name: columns[name] for name in schema.names})
 
 
 def without(table: Table, patient: str) -> Table:

@@ -17,7 +17,7 @@ from tabsynth.core import registry
 from tabsynth.privacy.accountant import cost_of
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
-from tests.privacy.kit import CLOSED, SCHEMA, Recorder, Replayer, Row, build, curate, random_rows, without
+from tests.privacy.kit import CLOSED, OPEN, SCHEMA, Recorder, Replayer, Row, build, curate, random_rows, without
 
 BUDGET = Budget.of(3, "1e-6", unit="patient", max_rows_per_unit=5)
 
@@ -53,7 +53,7 @@ def unusual(kind: str) -> tuple[list[Row], str]:
 
 CASES = [(f"random {seed}", random_rows(seed, 12), f"p{seed % 12}") for seed in range(8)] + [
     (kind, *unusual(kind)) for kind in ("outlier", "five hundred rows", "all missing", "unseen category", "invalid",
-                                        "only patient", "heavy value")]
+                                        "only patient", "heavy value")] + [("crowd", random_rows(5, 300), "p7")]
 
 
 def replay(fit: Callable[[Curator], Any], rows: list[Row], who: str, schema: Any) -> tuple[Any, Any, Replayer]:
@@ -73,7 +73,7 @@ def replay(fit: Callable[[Curator], Any], rows: list[Row], who: str, schema: Any
 
 
 @pytest.mark.parametrize(("name", "rows", "who"), CASES, ids=[c[0] for c in CASES])
-@pytest.mark.parametrize("schema", [CLOSED, SCHEMA], ids=["closed", "open"])
+@pytest.mark.parametrize("schema", [CLOSED, SCHEMA, OPEN], ids=["closed", "open levels", "open levels and bounds"])
 def test_same_transcript_and_no_overspending(name: str, rows: list[Row], who: str, schema: Any) -> None:
     learned, again, replayer = replay(adaptive, rows, who, schema)
     assert learned == again
