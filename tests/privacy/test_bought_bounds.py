@@ -10,8 +10,9 @@ import pytest
 
 from tabsynth.core import registry
 from tabsynth.core.coding import NO_ENDS, Coding
-from tabsynth.core.schema import Column, Schema
+from tabsynth.core.schema import Column, Dialect, Schema
 from tabsynth.core.table import MISSING, PRESENT, Cells, Table
+from tabsynth.core.text import writer
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import DISCOVERY_SHARE
 from tabsynth.privacy.events import GRID
@@ -135,6 +136,43 @@ def test_nothing_that_passes_leaves_a_column_without_values() -> None:
         model = registry.load("models", "marginal")().fit(curate(build(rows, OPEN)), rng=np.random.default_rng(0))
         drawn = model.sample(50, rng=np.random.default_rng(1))
         assert set(drawn["weight"].values[drawn["weight"].present]) <= {0.0}
+
+
+class Loud(Recorder):
+    """Noise that lets every bin of a public scale pass, or only the last."""
+
+    def __init__(self, last: bool) -> None:
+        super().__init__()
+        self.last = last
+
+    def release(self, values, *, sigma, keys=None):  # type: ignore[no-untyped-def]
+        answer = super().release(values, sigma=sigma, keys=keys)
+        if 40 < values.size < 200 and len(self.asked) <= len(KINDS):
+            answer[-1 if self.last else slice(None)] += 20 * sigma
+        return answer
+
+
+KINDS = (Column("a", "number", open=True), Column("b", "number", open=True, decimals=3),
+         Column("c", "integer", open=True), Column("d", "date", open=True),
+         Column("e", "datetime", open=True, timezone="Europe/Berlin"),
+         Column("f", "timedelta", open=True, format="HH:MM"), Column("g", "number", open=True, scale="log"))
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_absurd_bounds_are_bounds_like_any_other(last: bool) -> None:
+    """What noise can do at worst: a model is fitted, sampled and written as text."""
+    schema = Schema(tuple(replace(c, nullable=c.name in "ace") for c in KINDS))
+    cells = {c.name: Cells(np.zeros(3, np.float64 if c.kind == "number" else np.int64), np.full(3, PRESENT, np.uint8))
+             for c in KINDS}
+    curator = curate(Table(schema, cells), BUDGET, Loud(last))
+    widest = [codec.bounds.tolist() for codec in curator.coding.codecs.values()]
+    assert all(high > 10**6 for _, high in widest)
+    drawn = registry.load("models", "marginal")().fit(curator, rng=np.random.default_rng(0)).sample(
+        200, rng=np.random.default_rng(1))
+    for column in schema.columns:
+        write = writer(column, Dialect())
+        assert all(write(value) for value in drawn[column.name].values[drawn[column.name].present].tolist())
+    assert drawn.to_arrow().num_rows == len(drawn.to_pandas()) == 200
 
 
 def test_statement_and_state_name_what_was_bought() -> None:
