@@ -55,7 +55,7 @@ def adult(data: Path, harness: Path, seed: int) -> None:
             (folder / f"{side}.csv").write_text("\n".join([lines[0], *(lines[i + 1] for i in rows)]) + "\n", "utf-8")
         judge = [sys.executable, harness, folder / "train.csv", folder / "holdout.csv"]
         tell("adult", "ceiling", score([*judge, "--ceiling", "--target", "income"]))
-        guarantee = ["--epsilon", "1", "--delta", "1e-6"]
+        guarantee = ["--epsilon", "1", "--delta", "1e-6", "--unit", "row"]
         for model, privacy in (("independent", []), ("copula", []), ("marginal", guarantee)):
             stored, rows = folder / f"{model}.tabsynth", folder / f"{model}.csv"
             fit = timed([*TABSYNTH, "fit", folder / "train.csv", "--schema", SCHEMAS / "adult.yaml", "--model", model,

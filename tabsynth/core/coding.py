@@ -21,6 +21,9 @@ from tabsynth.core.table import PRESENT, Cells, LogicalType, Table
 ROWS: Final = "(rows per unit)"
 """The modelled pseudo-column that holds how many rows a row's unit has; only when the schema has a unit."""
 
+NO_ENDS: Final = (0, 0)
+"""Bounds of an open column of which nothing is known: zero alone has a code, all else is OTHER."""
+
 
 @dataclass(frozen=True, slots=True)
 class Codes:
@@ -57,17 +60,17 @@ class Coding:
         return tuple(c.size for c in self.codecs.values())
 
     @classmethod
-    def public(cls, schema: Schema, *, discovered: Mapping[str, tuple[str, ...]] | None = None) -> Self:
+    def public(cls, schema: Schema, *, discovered: Mapping[str, tuple[Any, ...]] | None = None) -> Self:
         """The coding that follows from the schema alone; the only one reachable when epsilon is set.
 
         Args:
             schema: public facts.
-            discovered: levels of ``open: true`` columns that were bought by thresholded release; a column
-                that is not named here has no level yet.
+            discovered: what was bought for ``open: true`` columns: the levels of a category, or the first and last
+                point of a column on a line; one that is not named here has no level yet, or no value but zero.
 
         Raises:
-            PrivacyError: a number without bounds, or a category without levels, code list or ``open: true``;
-                names every such column at once.
+            PrivacyError: a number without bounds or ``open: true``, or a category without levels, code list or
+                ``open: true``; names every such column at once.
         """
         rules = Rules.compile(schema)
         columns = modelled(schema, rules)
@@ -75,6 +78,9 @@ class Coding:
         bought = discovered or {}
         codecs = {}
         for column in columns:
+            if column.open and column.kind in NUMERIC:
+                codecs[column.name] = codec.public(column, ends=bought.get(column.name, NO_ENDS))
+                continue
             listed = (*(declared_levels(column) or ()), *bought.get(column.name, ()))
             codecs[column.name] = codec.public(column, levels=tuple(dict.fromkeys(listed)) if column.open else None)
         if schema.unit is not None:
@@ -172,10 +178,10 @@ def _counts(per_unit: NDArray[np.int64], schema: Schema) -> Cells:
 
 def _refuse_private(columns: list[Column]) -> None:
     """Raise one error that names every column whose domain is not public yet."""
-    numbers = [c.name for c in columns if c.kind in NUMERIC and c.bounds is None]
+    numbers = [c.name for c in columns if c.kind in NUMERIC and c.bounds is None and not c.open]
     lists = [c.name for c in columns
              if c.kind == "category" and c.levels is None and c.code_list is None and not c.open]
-    wanted = {"bounds": (numbers, "'bounds: [low, high]'"),
+    wanted = {"bounds": (numbers, "'bounds: [low, high]' or 'open: true'"),
               "levels": (lists, "'levels: [...]', 'code_list: NAME' or 'open: true'")}
     lacking = {fact: both for fact, both in wanted.items() if both[0]}
     if lacking:

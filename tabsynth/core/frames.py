@@ -109,7 +109,16 @@ def _as_strings(series: pd.Series[Any]) -> Any:
     import pyarrow as pa
 
     missing = np.asarray(pd.isna(series))
-    return pa.array([None if gone else str(value) for value, gone in zip(series, missing)], pa.string())
+    return pa.array([None if gone else _text(value) for value, gone in zip(series, missing)], pa.string())
+
+
+def _text(value: Any) -> str:
+    """How an object prints, as text that can be stored. Total: an error would depend on what a cell holds."""
+    try:
+        text = str(value)
+    except Exception:  # an integer of too many digits, or a class that does not print
+        text = f"unprintable {type(value).__name__}"
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _dtype_text(series: pd.Series[Any]) -> str:

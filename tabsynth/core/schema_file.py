@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from tabsynth.core import clock, code_lists, duration, notation
 from tabsynth.core.errors import SchemaError, SourceError
-from tabsynth.core.schema import NUMERIC, Column, Dialect, Evaluation, Population, Schema
+from tabsynth.core.schema import NUMERIC, OPENABLE, Column, Dialect, Evaluation, Population, Schema
 
 _PARTS: Final = (("population", Population), ("evaluation", Evaluation), ("dialect", Dialect))
 _TEXT_LISTS: Final = ("levels", "missing")
@@ -254,8 +254,10 @@ def _list_problems(column: Column) -> Iterator[tuple[str, str]]:
             yield "code_list", f"there is no list {column.code_list!r}; lists are: {', '.join(code_lists.names())}."
         if levels is not None:
             yield "code_list", "give either levels or code_list, not both."
-    if column.open and column.kind != "category":
-        yield "open", "only a category can be open."
+    if column.open and column.kind not in OPENABLE:
+        yield "open", f"a {column.kind} cannot be open; only {', '.join(sorted(OPENABLE))} can."
+    if column.open and column.bounds is not None:
+        yield "open", "give either bounds or open: true, not both."
 
 
 def _text_problems(column: Column) -> Iterator[tuple[str, str]]:

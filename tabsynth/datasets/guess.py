@@ -32,7 +32,7 @@ CONSEQUENCES: Final = {
     "category": "Modelled as a category; a fit with differential privacy needs its levels, a code list or open: true.",
     "boolean": "Modelled as two values.",
 }
-MEASURED: Final = "Modelled as a quantity; a fit with differential privacy needs public bounds."
+MEASURED: Final = "Modelled as a quantity; a fit with differential privacy needs public bounds or open: true."
 DIRECT: Final = "Made anew, never learned, never copied."
 UNIT: Final = "Says whose row it is: splits, attacks and guarantees go by it; new ones are made."
 ONCE: Final = "Drawn once per person."

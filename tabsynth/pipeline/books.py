@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tabsynth.core.errors import PrivacyError, SourceError
+from tabsynth.privacy.accountant import Cost
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.ledger import Entry, Ledger
 
@@ -24,14 +25,15 @@ def describe(folder: Path, population: str) -> dict[str, Any]:
         raise SourceError(f"there is no ledger folder {folder}.", fix="Name it with --ledger.")
     ledger = Ledger.open(folder, population, create=False)
     totals, book = ledger.totals(), ledger.book()
-    cap = "" if book.cap is None else f", cap epsilon {float(book.cap.epsilon):g}"
+    cap = "" if book.cap is None else f", cap {_words(book.cap)}"
+    fits = f"{totals.releases} fit{'' if totals.releases == 1 else 's'}"
     epsilon = totals.to_json()["epsilon"]
     bound = "no finite epsilon" if epsilon is None else f"epsilon {epsilon:.4g}"
     return {
         "population": population, "epsilon": epsilon, "delta": float(totals.delta),
         "releases": totals.releases, "cap": None if book.cap is None else float(book.cap.epsilon),
         "closed": book.closed, "entries": [_line(entry) for entry in ledger.entries()],
-        "text": f"{bound} at delta {float(totals.delta):.3g} over {totals.releases} fit(s)"
+        "text": f"{bound} at delta {float(totals.delta):.3g} over {fits}"
                 f"{cap}{', closed' if book.closed else ''}"}
 
 
@@ -55,8 +57,13 @@ def _line(entry: Entry) -> dict[str, Any]:
 def _text(kind: str, body: Mapping[str, Any]) -> str:
     if kind in ("reserve", "cap"):
         budget = Budget.from_json(body["budget"])
-        words = f"epsilon {float(budget.epsilon):g}, delta {float(budget.delta):g}"
-        return f"{words}, unit {budget.unit}, {body['purpose']}" if kind == "reserve" else f"at most {words}"
+        return f"{_words(budget)}, unit {budget.unit}, {body['purpose']}" if kind == "reserve" \
+            else f"at most {_words(budget)}"
     if kind in ("run", "settle"):
-        return f"reservation of line {body['reservation'] + 1}"
-    return str(body.get("population", ""))
+        unused = kind == "settle" and not Cost.from_json(body["cost"]).mu_squared
+        return f"reservation of line {body['reservation'] + 1}{', unused and given back' if unused else ''}"
+    return ""
+
+
+def _words(budget: Budget) -> str:
+    return f"epsilon {float(budget.epsilon):g} at delta {float(budget.delta):g}"

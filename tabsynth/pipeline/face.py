@@ -20,7 +20,7 @@ from tabsynth.pipeline import release as releases
 from tabsynth.pipeline import split as splits
 from tabsynth.pipeline.evaluation_log import Keeping
 from tabsynth.pipeline.fit import Privacy
-from tabsynth.pipeline.inputs import Input, Reading
+from tabsynth.pipeline.inputs import Input, Reading, require_unit
 from tabsynth.pipeline.refit import draw_of, refit_of
 from tabsynth.pipeline.synthesizer import TabularSynthesizer
 
@@ -131,6 +131,8 @@ def _input(data: Any, schema: Schema | str | Path | None, unit: str | None, name
     if private and schema is None and not isinstance(data, Table):
         raise UsageError("release with epsilon needs schema=: everything about the columns must be public.")
     table, _ = frames.to_table(data, schema, unit=unit)
+    if private:
+        require_unit(table.schema, unit)
     return Input(table, "given" if schema is not None else "from the dtypes", name, Path("."))
 
 

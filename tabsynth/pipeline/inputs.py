@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tabsynth.core.errors import UsageError
+from tabsynth.core.errors import PrivacyError, UsageError
 from tabsynth.core.schema import Dialect, Schema
 from tabsynth.core.schema_file import load_schema
 from tabsynth.core.table import Table
@@ -56,10 +56,12 @@ def read_input(spec: str, reading: Reading | None = None, *, public_only: bool =
     Args:
         spec: path of a file, "-" for standard input, or "demo:NAME" for a bundled table.
         reading: schema and overrides.
-        public_only: refuse to guess a schema from the rows (DP: everything about columns must be public).
+        public_only: refuse to guess a schema from the rows (DP: everything about columns must be public, and who one
+            person is must be said).
 
     Raises:
-        UsageError: `public_only` without a schema. SourceError, SchemaError: as the reader says.
+        UsageError: `public_only` without a schema. PrivacyError: `public_only` without a unit. SourceError,
+            SchemaError: as the reader says.
     """
     from tabsynth.datasets import formats, load
     from tabsynth.datasets.guess import guess
@@ -68,11 +70,15 @@ def read_input(spec: str, reading: Reading | None = None, *, public_only: bool =
     if spec.startswith(DEMO):
         name = spec.removeprefix(DEMO)
         schema = adjusted(load.demo_schema(name) if reading.schema is None else load_schema(reading.schema), reading)
+        if public_only:
+            require_unit(schema, reading.unit)
         source = "bundled code book" if reading.schema is None else reading.schema.name
         return Input(Table(schema, load.load_demo(name).columns), source, name, Path("."))
     folder = Path(".") if spec == "-" else Path(spec).parent
     if reading.schema is not None:
         schema = adjusted(load_schema(reading.schema), reading)
+        if public_only:
+            require_unit(schema, reading.unit)
         dialect = overridden(schema.dialect, reading)
         table = formats.read(spec, schema=schema, format=reading.format, dialect=dialect)
         return Input(table, reading.schema.name, stem(spec), folder)
@@ -84,6 +90,22 @@ def read_input(spec: str, reading: Reading | None = None, *, public_only: bool =
     guessed = guess(found, unit=reading.unit, sample_rows=None, missing=reading.na, exact=False)
     schema = adjusted(guessed.schema, reading)
     return Input(Table.concat(formats.tables(found, schema)), "guessed", stem(spec), folder)
+
+
+def require_unit(schema: Schema, unit: str | None) -> None:
+    """Refuse a guarantee that nobody has said whom it protects: a unit column, or by name that every row is one.
+
+    Args:
+        unit: as in `Reading`.
+
+    Raises:
+        PrivacyError: the schema has no unit column and `unit` is not "row".
+    """
+    if schema.unit is None and unit != "row":
+        raise PrivacyError(
+            "a privacy guarantee needs a unit: which rows belong to one person?",
+            fix="Name the column with --unit COLUMN (unit= in Python) or by 'role: unit' in the schema, or say "
+                "--unit row if every row is another person.")
 
 
 def adjusted(schema: Schema, reading: Reading) -> Schema:

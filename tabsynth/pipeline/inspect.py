@@ -24,9 +24,10 @@ SCHEMA_HEADER: Final = """\
 # of yes and no, and the shape of identifiers, dates and numbers.
 #
 # A fit with --epsilon knows about the columns only what stands here. Add
-#   to every number and date:  bounds: [low, high]
+#   to every number and date:  bounds: [low, high]   (or open: true)
 #   to every category:         levels: [a, b, c]   (or code_list: NAME, or open: true)
 #   to each of them:           source: code book, instrument range, ICD-9, ... - never copied from the rows
+# What is open: true costs a twentieth of the budget, all such columns together. Public facts cost nothing.
 # and say at the top whom the budget protects:
 #   population: {{name: {population}, declared_units: 10000}}   # people it is publicly known to hold
 """
@@ -70,12 +71,12 @@ class Inspection:
 
     def missing_facts(self) -> dict[str, list[str]]:
         """Columns for which a fit with epsilon would still need a public fact, by what they need."""
-        needs: dict[str, list[str]] = {"levels, code_list or open": [], "bounds": []}
+        needs: dict[str, list[str]] = {"levels, code_list or open": [], "bounds or open": []}
         for column in self.schema.columns:
             if column.modelled and column.kind == "category":
                 needs["levels, code_list or open"].append(column.name)
             elif column.modelled and column.kind in NUMERIC:
-                needs["bounds"].append(column.name)
+                needs["bounds or open"].append(column.name)
         return {need: names for need, names in needs.items() if names}
 
     def dialect_text(self) -> str:

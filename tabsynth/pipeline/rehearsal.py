@@ -18,7 +18,7 @@ from tabsynth.core.schema import Schema
 from tabsynth.core.schema_file import load_schema
 from tabsynth.pipeline.auto import Choice, choose
 from tabsynth.pipeline.fit import Privacy, budget_for
-from tabsynth.pipeline.inputs import DEMO, Reading, adjusted, overridden, stem
+from tabsynth.pipeline.inputs import DEMO, Reading, adjusted, overridden, require_unit, stem
 from tabsynth.pipeline.settings import configured
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.ledger import Ledger
@@ -94,6 +94,7 @@ def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, 
         columns, unit = schema.names, schema.unit or "row"
         Rules.compile(schema)
         if privacy is not None:
+            require_unit(schema, reading.unit)
             Coding.public(schema)
             budget = budget_for(privacy, schema)
             ledger, population = _place(spec, privacy, schema)

@@ -14,6 +14,7 @@ from tabsynth.core.schema import Schema
 from tabsynth.core.table import Table
 from tabsynth.pipeline import frames
 from tabsynth.pipeline.fit import Fitted, Privacy, fit, load_model
+from tabsynth.pipeline.inputs import require_unit
 
 _ALIASES = {"num_rows": "n", "n_samples": "n", "count": "n", "n_rows": "n", "random_state": "rng", "seed": "rng",
             "conditions": "given"}
@@ -61,8 +62,8 @@ class TabularSynthesizer:
         Args:
             data: the real rows. They are not kept.
             schema: a Schema or the path of its file; None = kinds follow from the dtypes (not with epsilon).
-            unit: column that names the person, when several rows may belong to one; None = as the schema says,
-                and without a schema every row is another person.
+            unit: column that names the person, when several rows may belong to one, or "row"; None = as the schema
+                says, and without a unit there every row is another person (with epsilon, that must be said).
             rng: seed or generator of model randomness; privacy noise has its own source that no seed reaches.
             y: ignored; for scikit-learn's pipelines.
         """
@@ -71,6 +72,8 @@ class TabularSynthesizer:
             raise UsageError("fit with epsilon needs schema=: everything about the columns must be public.",
                              fix="Write bounds and levels into a schema file, with their source.")
         table, self._kind = frames.to_table(data, schema, unit=unit)
+        if self.epsilon is not None:
+            require_unit(table.schema, unit)
         population = table.schema.population
         privacy = Privacy(self.epsilon, self.delta, None if self.ledger is None else Path(self.ledger),
                           self.population or (population.name if population else "unnamed"))

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tabsynth.core import artifact, registry
+from tabsynth.core.codec.base import Codec
+from tabsynth.core.codec.line import LineCodec
+from tabsynth.core.codec.scale import Scale
 from tabsynth.core.coding import Coding
 from tabsynth.core.errors import SourceError, VerificationError
 from tabsynth.pipeline.fit import Fitted, load_model
@@ -115,19 +118,27 @@ def verify_model(path: Path) -> dict[str, Any]:
 def refuse_learned(fitted: Fitted, statement: Statement) -> None:
     """Refuse a model that cannot have been fitted under the statement that it carries.
 
-    Every code must follow from the schema, apart from the levels of open columns, and the model must be one that
-    learns through the privacy gate. What its numbers follow from cannot be told from the file.
+    Every code must follow from the schema, apart from what the statement says was bought for open columns, and the
+    model must be one that learns through the privacy gate. What its numbers follow from cannot be told from the file.
     """
     coding = fitted.generator.coding_
-    opened = {c.name: tuple(getattr(coding.codecs[c.name], "levels", ())) for c in coding.schema.columns
-              if c.open and c.name in coding.codecs}
-    public = Coding.public(coding.schema, discovered=opened)
+    bought = {name: _bought(coding.codecs[name]) for event in statement.events for name in event.columns
+              if event.mechanism in ("discovery", "bounds") and name in coding.codecs}
+    public = Coding.public(coding.schema, discovered={name: what for name, what in bought.items() if what is not None})
     if not registry.find("models", fitted.choice.model).facts.get("private") or coding.state() != public.state():
         raise VerificationError("the model file carries a privacy statement, but holds what was learned from rows "
                                 "without it.")
     measured = {name for event in statement.events for name in event.columns}
     if unknown := sorted(measured - set(coding.names)):
         raise VerificationError(f"the privacy statement measures column {unknown[0]!r}, which the model has not.")
+
+
+def _bought(codec: Codec) -> tuple[Any, ...] | None:
+    """The levels or bounds of an open column; None for bounds that no scale could have given."""
+    if not isinstance(codec, LineCodec):
+        return tuple(getattr(codec, "levels", ()))
+    ends = None if codec.bounds is None else tuple(codec.bounds.tolist())
+    return ends if ends is not None and Scale.of(codec.column).fits(ends) else None
 
 
 def check_statement(statement: Statement) -> dict[str, Any]:

@@ -7,7 +7,7 @@ Small enough to audit in an afternoon. Reading order:
 3. ``accountant.py``    what events cost, what (epsilon, delta) pays for, the filter that refuses;
    ``second_accountant.py``: dp-accounting's opinion on the total
 4. ``bounding.py``      at most k rows of a unit, integer weights: why the sensitivity is one unit
-5. ``mechanisms.py``    the three questions: counts, L1 errors, discovery of open categories
+5. ``mechanisms.py``    the four questions: counts, L1 errors, discovery of open categories, bounds of open numbers
 6. ``budget.py``        defaults and refusals
 7. ``ledger_file.py``, ``ledger.py``   reserve, run, settle: composition over releases
 8. ``statement.py``     what is promised, recomputable without data

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
-from typing import Final, final
+from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tabsynth.core.codec.scale import Scale
 from tabsynth.core.coding import Coding
 from tabsynth.core.errors import ColumnNotFoundError, PrivacyError
 from tabsynth.core.schema import Schema
@@ -30,7 +31,7 @@ from tabsynth.privacy.noise_opendp import default_source
 from tabsynth.privacy.statement import Statement, make
 
 DISCOVERY_SHARE: Final = Fraction(1, 20)
-"""Share of mu squared that buys the levels of all open columns together."""
+"""Share of mu squared that buys the levels and bounds of all open columns together."""
 
 CACHED_CELLS: Final = 1 << 22
 """Cells of true counts that are kept between calls, at 8 bytes each."""
@@ -43,7 +44,7 @@ Coarse = Mapping[str, NDArray[np.integer]]
 class Curator:
     """Private rows behind noisy questions.
 
-    Making one writes RUN into the ledger, bounds contributions, and buys the levels of open columns.
+    Making one writes RUN into the ledger, bounds contributions, and buys the levels and bounds of open columns.
 
     Args:
         table: real rows. Kept only as public codes and weights.
@@ -64,8 +65,9 @@ class Curator:
         _refuse_misfit(self._schema, budget, reservation)
         public = Coding.public(self._schema)
         opened = tuple(n for n in public.names if n in schema.by_name and schema[n].open)
+        lists = [n for n in opened if schema[n].kind == "category"]
         self._filter = Filter(allowance(budget.epsilon, budget.delta, budget.max_rows_per_unit,
-                                        discovery=bool(opened)), budget.max_rows_per_unit)
+                                        discovery=bool(lists)), budget.max_rows_per_unit)
         self._noise: NoiseSource = default_source() if _noise is None else _noise
         self._reservation = reservation
         rows = table.select(self._schema.names)
@@ -73,7 +75,7 @@ class Curator:
         # a floating-point warning that only some values raise would tell of them
         with np.errstate(all="ignore"):
             bounded = bound(rows, max_rows_per_unit=budget.max_rows_per_unit, key=self._noise.key())
-            self.coding: Coding = self._discover(bounded, opened) if opened else public
+            self.coding: Coding = self._buy(bounded, opened, len(lists)) if opened else public
             codes = self.coding.encode(bounded.table)
         self.__codes = {name: np.ascontiguousarray(codes.column(name)) for name in codes.names}
         self.__weights = bounded.weights.astype(np.float64)
@@ -172,26 +174,44 @@ class Curator:
             raise PrivacyError(f"the coarse codes of column {name!r} must be one integer from 0 up per code.")
         return image.astype(np.int32)
 
-    def _discover(self, bounded: Bounded, opened: Sequence[str]) -> Coding:
-        """Buy the levels of open columns: noisy counts of what occurs, shown from a threshold on."""
+    def _buy(self, bounded: Bounded, opened: Sequence[str], lists: int) -> Coding:
+        """Buy what the schema leaves open: levels of categories, bounds of the others, at the same sigma each."""
         total = self._filter.total
         sigma = float(len(opened) / (DISCOVERY_SHARE * total.mu_squared)) ** 0.5 * (1 + 1e-9)
-        found: dict[str, tuple[str, ...]] = {}
+        bought: dict[str, tuple[Any, ...]] = {}
         for name in opened:
-            event = mechanisms.discovery_event(name, sigma, total.delta_keys / len(opened))
-            self._filter.charge(event)
-            declared = self._schema[name].levels or ()
-            cells = bounded.table[name]
-            mass = np.bincount(cells.values[cells.present], weights=bounded.weights[cells.present],
-                               minlength=len(cells.levels)).astype(np.int64)
-            occurring = sorted((level, mass[i]) for i, level in enumerate(cells.levels)
-                               if mass[i] > 0 and level not in declared)
-            names = [level for level, _ in occurring]
-            noisy = self._noise.release(np.array([m for _, m in occurring], dtype=np.int64),
-                                        sigma=event.sigma_steps, keys=names)
-            threshold = mechanisms.discovery_threshold(event, self._budget.max_rows_per_unit)
-            found[name] = declared + mechanisms.shown(dict(zip(names, noisy.tolist(), strict=True)), threshold)
-        return Coding.public(self._schema, discovered=found)
+            if self._schema[name].kind == "category":
+                bought[name] = self._levels(bounded, mechanisms.discovery_event(name, sigma, total.delta_keys / lists))
+            else:
+                bought[name] = self._bounds(bounded, name, sigma)
+        return Coding.public(self._schema, discovered=bought)
+
+    def _levels(self, bounded: Bounded, event: Event) -> tuple[str, ...]:
+        """Noisy counts of the values that occur, shown from a threshold on."""
+        self._filter.charge(event)
+        (name,) = event.columns
+        declared = self._schema[name].levels or ()
+        cells = bounded.table[name]
+        mass = np.bincount(cells.values[cells.present], weights=bounded.weights[cells.present],
+                           minlength=len(cells.levels)).astype(np.int64)
+        occurring = sorted((level, mass[i]) for i, level in enumerate(cells.levels)
+                           if mass[i] > 0 and level not in declared)
+        names = [level for level, _ in occurring]
+        noisy = self._noise.release(np.array([m for _, m in occurring], dtype=np.int64),
+                                    sigma=event.sigma_steps, keys=names)
+        threshold = mechanisms.discovery_threshold(event, self._budget.max_rows_per_unit)
+        return declared + mechanisms.shown(dict(zip(names, noisy.tolist(), strict=True)), threshold)
+
+    def _bounds(self, bounded: Bounded, name: str, sigma: float) -> tuple[Any, Any]:
+        """Noisy counts on the column's public scale; the outermost bins that hold values are the bounds."""
+        scale = Scale.of(self._schema[name])
+        event = mechanisms.bounds_event(name, scale.size, sigma)
+        self._filter.charge(event)
+        bins = scale.bins(bounded.table[name])
+        counted = bins >= 0
+        counts = mechanisms.grid_counts([bins[counted]], [scale.size], bounded.weights[counted].astype(np.float64))
+        noisy = self._noise.release(counts, sigma=event.sigma_steps)
+        return scale.ends(*mechanisms.outermost(noisy, scale.zero, event.sigma_steps))
 
     def __count(self, columns: Marginal, coarse: Coarse | None) -> mechanisms.IntArray:
         """True counts in grid steps, flattened."""

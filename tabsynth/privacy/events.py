@@ -18,7 +18,7 @@ MIN_SIGMA_STEPS: Final = 1 << 10
 MAX_SIGMA_STEPS: Final = 1 << 40
 """Range of sigma that the sampler and the proof cover: about 0.001 to a million units."""
 
-Mechanism = Literal["counts", "errors", "discovery"]
+Mechanism = Literal["counts", "errors", "discovery", "bounds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Event:
     """One noisy integer vector that left the curator.
 
     Args:
-        mechanism: "counts" (a marginal), "errors" (L1 distances of marginals to public tables) or "discovery"
-            (thresholded counts of an open column's values).
+        mechanism: "counts" (a marginal), "errors" (L1 distances of marginals to public tables), "discovery"
+            (thresholded counts of an open column's values) or "bounds" (counts of an open column on a public scale).
         columns: the marginal's columns; () for errors, which concern many marginals.
         cells: length of the vector, a public number; None for discovery, where it is private.
         squared_sensitivity: square of the L2 change that one unit can cause, in units of GRID squared.

@@ -317,7 +317,8 @@ def _settled(booking: Booking, cost: Cost) -> Booking:
 def _refuse_reserve(book: Book, budget: Budget, cost: Cost, *, margin: float = 0.0) -> None:
     """`margin` is asked for when writing only, so that another computer's rounding never breaks a chain."""
     if book.closed:
-        raise PrivacyError(f"the ledger of population {book.population!r} is closed: nothing more can be released.")
+        raise PrivacyError(f"the ledger of population {book.population!r} is closed: nothing more can be released.",
+                           fix="Only a fit on other people may be booked under another --population.")
     others = {b.budget.unit for b in book.bookings.values()} - {budget.unit}
     if others:
         raise PrivacyError(f"the ledger of population {book.population!r} counts by unit {min(others)!r}, not by "

@@ -1,4 +1,4 @@
-"""The three questions that may be asked of private rows. Each states its sensitivity and builds its own event.
+"""The four questions that may be asked of private rows. Each states its sensitivity and builds its own event.
 
 Every one is an integer vector on the grid plus independent discrete Gaussian noise; adding or removing one unit
 changes a marginal by at most GRID steps in L1, hence in L2 (``bounding.py``).
@@ -21,6 +21,13 @@ from tabsynth.privacy.events import GRID, Event, sigma_steps
 IntArray = NDArray[np.int64]
 MAX_CELLS: Final = 1 << 27
 MAX_MODEL_MASS: Final = float(1 << 40)
+
+SURE: Final = 5
+LIKELY: Final = 2
+"""Sigmas that a bin must reach to hold values for sure, and beside one that does."""
+NEGLIGIBLE: Final = 200
+GUARDS: Final = 2
+"""The next GUARDS bins are not left out where the noise can hide more than 1 / NEGLIGIBLE of the mass in them."""
 
 
 # --- noisy counts ------------------------------------------------------------------------------------------------
@@ -98,3 +105,36 @@ def discovery_threshold(event: Event, max_rows_per_unit: int) -> int:
 def shown(noisy: Mapping[str, int], threshold: int) -> tuple[str, ...]:
     """The values that reach the threshold, in alphabetical order."""
     return tuple(sorted(value for value, count in noisy.items() if count >= threshold))
+
+
+# --- bounds of open numbers --------------------------------------------------------------------------------------
+
+
+def bounds_event(column: str, bins: int, sigma: float) -> Event:
+    """Counts of a column on its public scale: a marginal like any other, of the bins that ``Scale`` has."""
+    return Event("bounds", (column,), bins, squared_sensitivity=1, sigma_steps=sigma_steps(sigma))
+
+
+def outermost(noisy: IntArray, zero: int, sigma: int) -> tuple[int, int]:
+    """First and last bin of a column by its noisy counts alone (``privacy/bought-bounds.md``); zero if none is sure.
+
+    Args:
+        noisy: counts on the scale, in grid steps. zero: the bin of zero. sigma: grid steps.
+    """
+    sure = np.flatnonzero(noisy >= SURE * sigma)
+    if not len(sure):
+        return zero, zero
+    return _outward(noisy, int(sure[0]), -1, zero, sigma), _outward(noisy, int(sure[-1]), 1, zero, sigma)
+
+
+def _outward(noisy: IntArray, start: int, step: int, zero: int, sigma: int) -> int:
+    """Past likely bins, and over some that may hold more than is negligible; never across zero."""
+    towards_zero = (zero - start) * step
+    stop = start + step * towards_zero if towards_zero >= 0 else (len(noisy) - 1 if step > 0 else 0)
+    place = start
+    while place != stop and noisy[place + step] >= LIKELY * sigma:
+        place += step
+    for _ in range(GUARDS):
+        if place != stop and NEGLIGIBLE * (noisy[place + step] + LIKELY * sigma) >= noisy.sum():
+            place += step
+    return place

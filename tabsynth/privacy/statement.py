@@ -185,7 +185,8 @@ def public_facts(schema: Schema) -> Iterable[dict[str, Any]]:
     """What was taken as public about every modelled column, with the source that the schema names."""
     for column in schema.columns:
         if column.modelled:
-            what = ("levels bought from the budget" if column.open else f"code list {column.code_list}"
+            domain = "levels" if column.kind == "category" else "bounds"
+            what = (f"{domain} bought from the budget" if column.open else f"code list {column.code_list}"
                     if column.code_list else "list of levels" if column.levels is not None
                     else "bounds" if column.bounds is not None else "kind")
             yield {"column": column.name, "fact": what, "source": column.source or "the schema (no source given)"}
@@ -236,7 +237,7 @@ def _check(statement: Statement) -> None:
 
 
 def _check_events(events: Iterable[Event], public: set[str]) -> None:
-    """Events of the three mechanisms, on columns whose public facts are listed, and only on them."""
+    """Events of known mechanisms, on columns whose public facts are listed, and only on them."""
     for event in events:
         discovers, errs = event.mechanism == "discovery", event.mechanism == "errors"
         if event.mechanism not in get_args(Mechanism) or not set(event.columns) <= public | {ROWS}:

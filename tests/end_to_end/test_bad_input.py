@@ -77,23 +77,6 @@ def test_existing_output_stays_without_force(tabsynth: Command, patients: Path, 
     assert (tmp_path / "m.tabsynth").read_text() == "mine"
 
 
-def test_epsilon_without_schema(tabsynth: Command, patients: Path) -> None:
-    tabsynth("fit", patients, "--epsilon", "1", "-o", "m.tabsynth").refused(2, "--schema", "inspect")
-
-
-def test_epsilon_without_public_facts(tabsynth: Command, patients: Path, schema: Path, tmp_path: Path) -> None:
-    schema.write_text(schema.read_text().replace("bounds: [20, 250], ", "").replace("levels: [f, m], ", ""))
-    tabsynth("fit", patients, "--schema", schema, "--epsilon", "1", "-o", "m.tabsynth").refused(5, "weight", "sex")
-    assert not (tmp_path / "tabsynth-ledger").exists(), "a refused fit books nothing"
-
-
-@pytest.mark.parametrize(("epsilon", "word"), [("0", "epsilon"), ("-1", "epsilon"), ("11", "--allow-large-epsilon"),
-                                               ("many", "epsilon")])
-def test_senseless_epsilon(tabsynth: Command, patients: Path, schema: Path, epsilon: str, word: str) -> None:
-    run = tabsynth("fit", patients, "--schema", schema, "--epsilon", epsilon, "-o", "m.tabsynth")
-    run.refused(5, word)
-
-
 def test_private_model_without_epsilon(tabsynth: Command, patients: Path, schema: Path) -> None:
     tabsynth("fit", patients, "--schema", schema, "--model", "marginal", "-o", "m.tabsynth").refused(2, "--epsilon")
 
@@ -194,12 +177,6 @@ def test_ledger_that_is_a_file(tabsynth: Command, patients: Path, schema: Path, 
         5, "book")
     assert (tmp_path / "book").read_text() == "mine"
     assert not (tmp_path / "m.tabsynth").exists()
-
-
-def test_another_unit_of_the_same_people(tabsynth: Command, patients: Path, schema: Path) -> None:
-    fit = ["fit", patients, "--schema", schema, "--epsilon", "1", "--force", "-o", "m.tabsynth"]
-    assert tabsynth(*fit).code == 0
-    tabsynth(*fit, "--unit", "row").refused(5, "'patient'", "'row'")
 
 
 def test_nothing_of_the_rows_is_in_what_a_private_release_leaves(tabsynth: Command, patients: Path, schema: Path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tabsynth.privacy.budget import Budget
+from tabsynth.privacy.ledger import Ledger
 from tests.end_to_end.conftest import Command
 
 COMMANDS = ("inspect", "split", "fit", "sample", "evaluate", "attack", "report", "release", "verify", "audit",
@@ -111,3 +114,20 @@ def test_pipes(tabsynth: Command, patients: Path) -> None:
     assert run.out.startswith("# Schema of")
     run = tabsynth("sample", "m.tabsynth", "-n", 3, "-o", "-", "--format", "jsonl", "-q")
     assert [line[:1] for line in run.out.splitlines()] == ["{"] * 3
+
+
+def test_a_ledger_is_read_at_80_columns(tabsynth: Command, tmp_path: Path) -> None:
+    name = "cardiology registry of the university hospital"
+    assert tabsynth("ledger", "reserve", name, "--epsilon", "3", "--unit", "patient_id").code == 0
+    ledger = Ledger.open(tmp_path / "tabsynth-ledger", name)
+    ledger.reserve(Budget.of("0.3", unit="patient_id"), purpose="fit marginal").start()
+    ledger.reserve(Budget.of("0.3", unit="patient_id"), purpose="fit marginal").release_unused()
+    for command in (("show",), ("verify",), ("close", name)):
+        run = tabsynth("ledger", *command)
+        assert run.code == 0, run.err
+        assert max(map(len, run.out.splitlines())) <= 80
+        said = " ".join(run.out.split())
+        assert "over 1 fit, cap epsilon 3 at delta 1e-06" in said
+    shown = tabsynth("ledger", "show").out
+    assert "unused and given back" in shown
+    assert re.search(r"^ +1  \d{4}-\d\d-\d\d  open", shown, re.MULTILINE)

@@ -36,7 +36,7 @@ def test_the_schema_is_editable_and_holds_no_value(csv_file: Path, tmp_path: Pat
 
 def test_what_epsilon_still_needs(csv_file: Path) -> None:
     found = inspect_table(str(csv_file), Reading(unit="patient"))
-    assert found.missing_facts() == {"levels, code_list or open": ["sex", "ward"], "bounds": ["age", "weight"]}
+    assert found.missing_facts() == {"levels, code_list or open": ["sex", "ward"], "bounds or open": ["age", "weight"]}
     assert found.dialect_text() == "delimiter ',', decimal mark '.', encoding utf-8"
     assert found.to_json()["dialect"]["delimiter"] == ","
 

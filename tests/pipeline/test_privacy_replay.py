@@ -23,7 +23,7 @@ import pytest
 from tabsynth.core.schema_file import load_schema
 from tabsynth.datasets import formats
 from tabsynth.pipeline import split
-from tabsynth.pipeline.fit import Privacy, fit
+from tabsynth.pipeline.fit import Privacy, fit, load_model
 from tabsynth.pipeline.inputs import Reading, read_input
 from tabsynth.pipeline.release import Request, release
 from tabsynth.privacy import curator
@@ -40,26 +40,30 @@ columns:
   - {name: weight, kind: number, bounds: [0, 300], decimals: 1, source: scale}
   - {name: raw, kind: number, bounds: [0, 1], source: device}
   - {name: diagnosis, kind: category, open: true, source: register}
+  - {name: cost, kind: number, open: true, decimals: 2, source: bill}
   - {name: seen, kind: datetime, bounds: ["2024-01-01", "2024-12-31"], source: study}
   - {name: smoker, kind: boolean, source: form}
   - {name: note, kind: text}
 """
-HEADER = "patient,sex,visits,weight,raw,diagnosis,seen,smoker,note"
+HEADER = "patient,sex,visits,weight,raw,diagnosis,cost,seen,smoker,note"
 CANARY = "Zwyxqv"
 VICTIMS = {
-    "ordinary": ["V,f,3,71.5,0.5,flu,2024-03-01T10:00:00,true,x"],
-    "extreme": [f"V,{CANARY},-9223372036854775808,1e308,-1e-308,{CANARY},9999-12-31T23:59:59,maybe,{CANARY}"],
-    "unreadable": [f'V,"{CANARY},""\nf",{"9" * 400},nan,inf,,2024-02-30,2,{"y" * 5000}'],
-    "all missing": ["V,,,,,,,,"],
-    "ten thousand rows": [f"V,m,{i % 10},{i % 300}.0,0.{i},flu,2024-01-01T00:00:00,false,z" for i in range(10_000)],
-    "first in the file, other notation": ["V,F,+3,\"71,5\",.5e0,FLU,01.03.2024,TRUE,x"],
+    "ordinary": ["V,f,3,71.5,0.5,flu,80.25,2024-03-01T10:00:00,true,x"],
+    "extreme": [f"V,{CANARY},-9223372036854775808,1e308,-1e-308,{CANARY},987654321.25,9999-12-31T23:59:59,maybe,"
+                f"{CANARY}"],
+    "unreadable": [f'V,"{CANARY},""\nf",{"9" * 400},nan,inf,,-inf,2024-02-30,2,{"y" * 5000}'],
+    "all missing": ["V,,,,,,,,,"],
+    "ten thousand rows": [f"V,m,{i % 10},{i % 300}.0,0.{i},flu,{i}.5,2024-01-01T00:00:00,false,z"
+                          for i in range(10_000)],
+    "first in the file, other notation": ["V,F,+3,\"71,5\",.5e0,FLU,1e2,01.03.2024,TRUE,x"],
 }
 
 
 def others() -> list[str]:
     rng = np.random.default_rng(3)
     return [f"P{p},{'fm'[p % 2]},{rng.integers(0, 10)},{rng.normal(70, 9):.1f},{rng.random():.3f},"
-            f"{('flu', 'gout')[rng.integers(0, 2)]},2024-03-{1 + p % 28:02d}T10:00:00,{('true', 'false')[p % 2]},seen"
+            f"{('flu', 'gout')[rng.integers(0, 2)]},{rng.lognormal(4.5, 0.3):.2f},"
+            f"2024-03-{1 + p % 28:02d}T10:00:00,{('true', 'false')[p % 2]},seen"
             for p in range(60) for _ in range(1 + p % 3)]
 
 
@@ -104,7 +108,7 @@ def fitted(folder: Path, table: Path, schema: Path) -> tuple[dict[str, bytes], l
     """Model file's members, progress calls, ledger."""
     calls: list[Any] = []
     source = read_input(str(table), Reading(schema), public_only=True)
-    done = fit(source.table, privacy=Privacy("1", ledger=folder / "ledger", population="replay"),
+    done = fit(source.table, privacy=Privacy("10", ledger=folder / "ledger", population="replay"),
                rng=np.random.default_rng(1), progress=lambda *a: calls.append(a))
     done.save(folder / "m.tabsynth")
     (book,) = (folder / "ledger").glob("*.jsonl")
@@ -126,6 +130,8 @@ def test_a_fit_tells_nothing_but_noisy_answers(tmp_path: Path, schema: Path, mon
         results.append(world(monkeypatch, noise, lambda folder=folder: fitted(folder, folder / "rows.csv", schema)))
     assert results[0] == results[1]
     assert CANARY.encode() not in b"".join(results[0][0].values())
+    low, high = load_model(tmp_path / "with" / "m.tabsynth").generator.coding_.codecs["cost"].bounds  # type: ignore
+    assert 0 < low < high, "no bounds were bought, so that their replay shows nothing"
 
 
 def parquet_rows(victim: bool) -> pa.Table:
@@ -143,6 +149,7 @@ def parquet_rows(victim: bool) -> pa.Table:
         "weight": pa.array([70] * n + extra, pa.uint64() if victim else pa.uint8()),
         "raw": pa.array([0.5] * n + extra, pa.float32() if victim else pa.float64()),
         "diagnosis": pa.DictionaryArray.from_arrays(pa.array([0] * n + ([299] if victim else []), index), levels),
+        "cost": pa.array([80.25 + i for i in range(n)] + ([987654321.25] if victim else [])),
         "seen": seen if victim else seen.cast(pa.timestamp("us")),
         "smoker": pa.array([True] * n + extra) if not victim else pa.array(["true"] * n + [CANARY]),
         "note": pa.nulls(n) if not victim else pa.array([None] * n + [CANARY])})

@@ -7,12 +7,14 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tabsynth.core import artifact
 from tabsynth.core.errors import TabsynthError, VerificationError
 from tabsynth.core.schema_file import load_schema
 from tabsynth.core.table import Table
@@ -30,6 +32,7 @@ columns:
   - {name: sex, kind: category, levels: [f, m], source: form}
   - {name: age, kind: integer, bounds: [0, 500], source: form}
   - {name: town, kind: category, open: true, source: register}
+  - {name: cost, kind: integer, open: true, source: bill}
 """
 Document = dict[str, Any]
 
@@ -39,8 +42,8 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A release folder under epsilon 1, and beside it a model without a guarantee of the same rows."""
     folder = tmp_path_factory.mktemp("release")
     (folder / "schema.yaml").write_text(SCHEMA, "utf-8")
-    rows = [f"P{i},{'fm'[i % 2]},{20 + 5 * (i % 60)},{('Ulm', 'Bonn')[i % 3 == 0]}" for i in range(80)]
-    (folder / "rows.csv").write_text("\n".join(["patient,sex,age,town", *rows]) + "\n", "utf-8")
+    rows = [f"P{i},{'fm'[i % 2]},{20 + 5 * (i % 60)},{('Ulm', 'Bonn')[i % 3 == 0]},{i}" for i in range(80)]
+    (folder / "rows.csv").write_text("\n".join(["patient,sex,age,town,cost", *rows]) + "\n", "utf-8")
     done = release(Request(str(folder / "rows.csv"), folder / "out", Privacy("1", ledger=folder / "ledger"),
                            Reading(folder / "schema.yaml"), rows=200, policy="internal-test"))
     assert done.outcome != "REFUSED"
@@ -155,6 +158,17 @@ def test_a_statement_glued_to_a_model_that_learned_from_rows(released: Path, tmp
     forged = with_header(released / "plain.tabsynth", tmp_path / "f.tabsynth", lambda h: h.update(privacy=claim))
     with pytest.raises(VerificationError, match="learned from rows"):
         verify(forged)
+
+
+@pytest.mark.parametrize("bounds", [[3, 71], [0, 71], [0, 2**70], None])
+def test_bounds_that_no_scale_gives(released: Path, tmp_path: Path, bounds: list[int] | None) -> None:
+    """The extremes of the rows, written where bought bounds belong."""
+    stored = artifact.load(released / "out" / "internal" / "model.tabsynth")
+    codec = replace(stored.coding.codecs["cost"], bounds=None if bounds is None else np.array(bounds, object))
+    coding = replace(stored.coding, codecs={**stored.coding.codecs, "cost": codec})
+    artifact.save(tmp_path / "f.tabsynth", replace(stored, coding=coding))
+    with pytest.raises(TabsynthError, match="learned from rows|cannot be read"):
+        verify(tmp_path / "f.tabsynth")
 
 
 @pytest.mark.parametrize("privacy", [{"personal_data": False}, {"personal_data": True, "statement": {}}])

@@ -15,17 +15,18 @@ from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.noise import NoiseSource
 
-__all__ = ["BUDGET", "CLOSED", "SCHEMA", "Asked", "Recorder", "Replayer", "Row", "build", "curate", "random_rows",
-           "without"]
+__all__ = ["BUDGET", "CLOSED", "OPEN", "SCHEMA", "Asked", "Recorder", "Replayer", "Row", "build", "curate",
+           "random_rows", "without"]
 
 SCHEMA = tables.VISITS
 CLOSED = SCHEMA.with_columns(c for c in SCHEMA.columns if c.name != "diagnosis")
+OPEN = tables.OPEN_VISITS
 BUDGET = Budget.of(1, "1e-6", unit="patient", max_rows_per_unit=5)
 
 
 def build(rows: Sequence[Row], schema: Schema = SCHEMA) -> Table:
     """A table of rows given as tuples."""
-    return tables.visits(rows).select(schema.names)
+    return tables.visits(rows, schema)
 
 
 def curate(table: Table, budget: Budget = BUDGET, noise: NoiseSource | None = None) -> Curator:

@@ -175,7 +175,7 @@ def domain_from_data(patch: Patch) -> None:
     def narrowed(self: Curator, table: Any, schema: Any, *args: Any, **named: Any) -> None:
         def cut(column: Any) -> Any:
             cells = table[column.name]
-            known = cells.values[cells.present].tolist() if column.kind in ("integer", "number") else []
+            known = cells.values[cells.present].tolist() if column.bounds is not None else []
             inside = [v for v in known if column.bounds[0] <= v <= column.bounds[1]]
             return replace(column, bounds=(min(inside), max(inside))) if len(set(inside)) > 1 else column
 

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -147,6 +149,69 @@ def test_any_interleaving_stays_under_the_cap(steps: list[tuple[str, str]]) -> N
     ledger.verify()
 
 
+ACTS = st.tuples(st.sampled_from(["reserve", "run", "settle", "unused", "crash"]), st.integers(0, 1), st.integers(0, 9))
+
+
+@given(st.lists(ACTS, max_size=14))
+@settings(max_examples=20, deadline=None)
+def test_overlapping_reservations_of_two_programs_stay_under_the_cap(steps: list[tuple[str, int, int]]) -> None:
+    """Two handles on one file; reservations are started, settled, given back or lost in any order.
+
+    Whatever was started or never settled stays booked in full, to the last digit of the rationals.
+    """
+    budget, cap = Budget.of("0.7", "1e-6", unit="patient"), Budget.of("1.5", "1e-5", unit="patient")
+    with TemporaryDirectory() as folder:
+        handles = [Ledger.open(Path(folder), "p", cap=cap) for _ in range(2)]
+        live: list[Reservation] = []
+        started: set[int] = set()
+        booked = given_back = 0
+        for act, who, which in steps:
+            if act == "crash":
+                handles[who], live = Ledger.open(Path(folder), "p", create=False), live[:which]
+            elif act == "reserve":
+                try:
+                    live.append(handles[who].reserve(budget, purpose="x"))
+                    booked += 1
+                except PrivacyError:
+                    cost = Cost(budget.allowance.mu_squared * (booked - given_back + 1),
+                                budget.allowance.reach * (booked - given_back + 1))
+                    assert delta_of(cost, float(cap.epsilon)) > 0.9 * cap.delta, "refused without need"
+            elif live:
+                reservation = live[which % len(live)]
+                try:
+                    if act == "run":
+                        reservation.start()
+                        started.add(reservation.index)
+                    elif act == "settle":
+                        reservation.settle({})
+                        live.remove(reservation)
+                    else:
+                        reservation.release_unused()
+                        assert reservation.index not in started, "what ran was given back"
+                        live.remove(reservation)
+                        given_back += 1
+                except PrivacyError:
+                    assert reservation.index in started
+            totals = handles[who].totals()
+            assert totals.releases == booked - given_back
+            assert totals.cost.mu_squared == budget.allowance.mu_squared * (booked - given_back)
+            assert delta_of(totals.cost, float(cap.epsilon)) <= cap.delta
+        for handle in handles:
+            handle.verify()
+
+
+def test_a_tenth_ten_times_is_exactly_one_whole() -> None:
+    """Sums are rationals: no rounding, whatever the order and the number of releases."""
+    ledger = Ledger.scratch("x")
+    budgets = [Budget.of(e, d, unit="patient") for e in ("0.1", "0.3", "1/3", "0.7") for d in ("1e-6", "1/3000000")]
+    for budget in budgets * 3:
+        ledger.reserve(budget, purpose="x")
+    totals = ledger.totals()
+    assert totals.cost.mu_squared == sum(3 * b.allowance.mu_squared for b in budgets)
+    assert totals.delta == 12 * (Fraction(1, 10**6) + Fraction(1, 3 * 10**6))
+    assert isinstance(totals.cost.mu_squared, Fraction)
+
+
 # --- tampering -----------------------------------------------------------------------------------------------------
 
 
@@ -256,8 +321,9 @@ if sys.argv[3] in ("reserve", "run"):
 """
 
 
-def child(folder: Path, n: int, mode: str) -> subprocess.Popen:
+def child(folder: Path, n: int, mode: str, stderr: int | None = None) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", CHILD, str(folder), str(n), mode], stdout=subprocess.PIPE,
+                            stderr=stderr,
                             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)})
 
 
@@ -280,6 +346,26 @@ def test_concurrent_processes_lose_nothing(tmp_path: Path) -> None:
     ledger.verify()
     assert told == 15
     assert ledger.totals().releases == 15
+
+
+def test_concurrent_processes_share_one_cap(tmp_path: Path) -> None:
+    """What three processes are told adds up to what one would have been told, and not to one release more."""
+    cap = Budget.of(3, "1e-5", unit="patient")
+    alone = Ledger.scratch("p")
+    alone.set_cap(cap)
+    affordable = 0
+    with suppress(PrivacyError):
+        while True:
+            alone.reserve(ONE, purpose="x")
+            affordable += 1
+    assert 2 < affordable < 15
+    Ledger.open(tmp_path, "p", cap=cap)
+    children = [child(tmp_path, 5, "live", stderr=subprocess.DEVNULL) for _ in range(3)]
+    told = sum(process.communicate(timeout=120)[0].count(b"told") for process in children)
+    ledger = Ledger.open(tmp_path, "p", create=False)
+    ledger.verify()
+    assert told == ledger.totals().releases == affordable
+    assert delta_of(ledger.totals().cost, float(cap.epsilon)) <= cap.delta
 
 
 def test_a_held_lock_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,9 +28,9 @@ def show(population: Annotated[str | None, typer.Argument(metavar="POPULATION")]
     if as_json:
         return
     for book in books:
-        console.say(f"{book['population']}: {book['text']}")
+        console.tell(f"{book['population']}: {book['text']}")
         for entry in book["entries"]:
-            console.say(f"  {entry['line']:>4}  {entry['kind']:<8} {entry['text']}")
+            console.entry(f"  {entry['line']:>4}  {entry['date']}  {entry['kind']:<8}", entry["text"] or "-")
 
 
 @app.command()
@@ -67,10 +67,10 @@ def verify(population: Annotated[str | None, typer.Argument(metavar="POPULATION"
     console.document({"ledger": str(ledger), "verified": names})
     if not as_json:
         for book in books:
-            console.say(f"{book['population']}: chain of {len(book['entries'])} entries is intact; {book['text']}")
+            console.tell(f"{book['population']}: chain of {len(book['entries'])} entries is intact; {book['text']}")
 
 
 def _tell(console: Console, book: dict[str, object]) -> None:
     console.document(book)
     if not console.as_json:
-        console.say(f"{book['population']}: {book['text']}")
+        console.tell(f"{book['population']}: {book['text']}")

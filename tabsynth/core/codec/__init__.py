@@ -27,12 +27,13 @@ MIN_UNITS = 11
 """Without DP nothing stands for fewer people than this."""
 
 
-def public(column: Column, *, levels: tuple[str, ...] | None = None) -> Codec:
+def public(column: Column, *, levels: tuple[str, ...] | None = None, ends: tuple[Any, Any] | None = None) -> Codec:
     """The codec that follows from the column's public facts alone.
 
     Args:
         column: with bounds (kinds on a line) or levels or code list (category).
         levels: of an open category, as bought from the budget.
+        ends: of an open column on a line: first and last point on its axis, as bought from the budget.
 
     Raises:
         PrivacyError: the public facts are not enough. SchemaError: a kind that is regenerated, not modelled.
@@ -40,7 +41,7 @@ def public(column: Column, *, levels: tuple[str, ...] | None = None) -> Codec:
     _check_modelled(column)
     if column.kind == "boolean":
         return BooleanCodec(column)
-    return public_category(column, levels) if column.kind == "category" else public_line(column)
+    return public_category(column, levels) if column.kind == "category" else public_line(column, ends)
 
 
 def analyze(column: Column, cells: Cells, units: NDArray[np.int64]) -> Stats:

@@ -28,8 +28,8 @@ CELLS_PER_BIN: Final = 4
 # --- from the schema alone -----------------------------------------------------------------------------------
 
 
-def public_line(column: Column) -> LineCodec:
-    """The codec of a column's public bounds, grid and special values.
+def public_line(column: Column, ends: tuple[Any, Any] | None = None) -> LineCodec:
+    """The codec of a column's public bounds, grid and special values; `ends` stand in for bounds that were bought.
 
     A grid of at most 100 points gets an atom for every point; anything else at most 64 fine cells, geometric where
     ``scale: log``, beside an atom for every special value.
@@ -37,12 +37,8 @@ def public_line(column: Column) -> LineCodec:
     Raises:
         PrivacyError: the column has no bounds.
     """
-    edges = notation.bounds(column)
-    if edges is None:
-        raise PrivacyError(f"column {column.name!r} ({column.kind}) has no public bounds.",
-                           fix="Add bounds: [low, high] with their source to the schema.")
     axis = Axis.public(column)
-    low, high = (int(p) for p in _inner_points(axis, edges)) if axis.step is not None else edges
+    low, high = _public_ends(column, axis) if ends is None else ends
     atoms = _specials(column, axis)
     if axis.step is not None and high - low < PUBLIC_ATOMS:
         atoms = np.union1d(atoms, np.arange(low, high + 1)).astype(axis.dtype)
@@ -52,6 +48,14 @@ def public_line(column: Column) -> LineCodec:
     cells = _cells_between(starts, low, high, axis, atoms)
     return LineCodec(column, axis, np.array([low, high], axis.dtype), atoms, *cells,
                      first=np.arange(len(cells[0]) + 1), is_public=True, pooled={})
+
+
+def _public_ends(column: Column, axis: Axis) -> tuple[Any, Any]:
+    edges = notation.bounds(column)
+    if edges is None:
+        raise PrivacyError(f"column {column.name!r} ({column.kind}) has no public bounds.",
+                           fix="Add bounds: [low, high] with their source to the schema, or open: true.")
+    return edges if axis.step is None else _inner_points(axis, edges)
 
 
 def _inner_points(axis: Axis, edges: tuple[float, float]) -> tuple[int, int]:

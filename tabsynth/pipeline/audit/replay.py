@@ -144,19 +144,19 @@ def refused_tail(run: Recorded) -> float | None:
 def _check_reach(run: Recorded, replayer: Replayer) -> None:
     """One unit with at most k rows is in at most k cells of a marginal; the bound on the rounding needs it."""
     for event, change in zip(run.events, replayer.changes, strict=True):
-        if event.mechanism == "counts" and np.count_nonzero(change) > run.budget.max_rows_per_unit:
+        if event.mechanism in ("counts", "bounds") and np.count_nonzero(change) > run.budget.max_rows_per_unit:
             raise Divergence("one unit is in more cells of a marginal than it may have rows.")
 
 
 def _check_discovery(run: Recorded, neighbour: Table, replayer: Replayer) -> None:
     """Values that discovery sees in one table alone must be the dropped unit's own, and no more than it has rows."""
+    opened = [c.name for c in neighbour.schema.columns if c.open and c.kind == "category"]
     for names, table in ((replayer.vanished, neighbour), (replayer.appeared, run.table)):
         kept = whole_units(table, run.budget.max_rows_per_unit)
-        held = {level for c in table.schema.columns if c.open for level in held_levels(kept, c.name)}
+        held = {level for name in opened for level in held_levels(kept, name)}
         if names & held:
             raise Divergence("discovery loses a value that others hold.")
-    opened = sum(c.open for c in neighbour.schema.columns)
-    if max(len(replayer.vanished), len(replayer.appeared)) > run.budget.max_rows_per_unit * opened:
+    if max(len(replayer.vanished), len(replayer.appeared)) > run.budget.max_rows_per_unit * len(opened):
         raise Divergence("one unit has more values of its own than it may have rows.")
 
 

@@ -26,6 +26,8 @@ VISITS: Final = Schema((
     Column("weight", "number", bounds=(0, 300), decimals=1, source="code book"),
 ))
 """One column of every kind that is coded in its own way."""
+OPEN_VISITS: Final = VISITS.with_columns(replace(c, bounds=None, open=True) if c.bounds else c for c in VISITS.columns)
+"""The same columns, of which neither levels nor bounds are public."""
 
 Row = tuple[str | None, str | None, str | None, int | None, float | None]
 """patient, sex, diagnosis, age, weight; None = missing, age or weight -1 = INVALID."""
@@ -48,8 +50,8 @@ class Case:
         return split(table, key=SPLIT_KEY).train if self.parted else table
 
 
-def visits(rows: Sequence[Row]) -> Table:
-    """A table under `VISITS` of rows given as tuples."""
+def visits(rows: Sequence[Row], schema: Schema = VISITS) -> Table:
+    """A table of rows given as tuples, under a schema that has some of the columns of `VISITS`."""
     columns = {}
     for i, column in enumerate(VISITS.columns):
         given = [r[i] for r in rows]
@@ -63,7 +65,7 @@ def visits(rows: Sequence[Row]) -> Table:
         else:
             kind = np.int64 if column.kind == "integer" else np.float64
             columns[column.name] = Cells(np.array([0 if v in (None, -1) else v for v in given], dtype=kind), state)
-    return Table(VISITS, columns)
+    return Table(schema, {name: columns[name] for name in schema.names})
 
 
 def random_rows(rng: np.random.Generator, patients: int, *, most: int = 8) -> list[Row]:
@@ -122,6 +124,8 @@ def cases(rng: np.random.Generator) -> Iterator[Case]:
     others = visits(random_rows(rng, 30, most=MAX_ROWS))
     for name, draw in _UNUSUAL.items():
         yield Case(name, others, lambda r, draw=draw: _joined(others, draw(r), r))  # type: ignore[misc]
+    crowd = visits(random_rows(rng, 300, most=MAX_ROWS), OPEN_VISITS)
+    yield Case("outlier among bought bounds", crowd, lambda r: _joined(crowd, _outlier(r), r))
     empty = visits([])
     yield Case("empty table", empty, lambda r: _joined(empty, random_patient(r, VICTIM, int(r.integers(1, 9))), r),
                parted=False)
@@ -137,7 +141,7 @@ def _one_unit_less(table: Table, rng: np.random.Generator) -> Table:
 
 def _joined(others: Table, rows: Sequence[Row], rng: np.random.Generator) -> Table:
     """Others with one patient more, whose rows come first or last."""
-    parts = [others, visits(rows)]
+    parts = [others, visits(rows, others.schema)]
     return Table.concat(parts if rng.random() < 0.5 else parts[::-1])
 
 
