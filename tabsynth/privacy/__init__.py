@@ -3,10 +3,10 @@
 Small enough to audit in an afternoon. Reading order:
 
 1. ``events.py``        what can be released, as data; the grid on which everything is counted
-2. ``noise.py``         the exact discrete Gaussian; the only file with entropy
+2. ``noise.py``         the exact discrete Gaussian and the exact exponential mechanism; the only file with entropy
 3. ``accountant.py``    what events cost, what (epsilon, delta) pays for, the filter that refuses
 4. ``bounding.py``      at most k rows of a unit, integer weights: why the sensitivity is one unit
-5. ``mechanisms.py``    the three questions: counts, L1 errors, discovery of open categories
+5. ``mechanisms.py``    the four questions: counts, L1 errors, discovery of open categories, selection
 6. ``budget.py``        defaults and refusals
 7. ``ledger_file.py``, ``ledger.py``   reserve, run, settle: composition over releases
 8. ``statement.py``     what is promised, recomputable without data

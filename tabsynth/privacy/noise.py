@@ -36,6 +36,9 @@ class NoiseSource(Protocol):
         `keys` names the entries when which entries exist is itself private (discovery); noise ignores it.
         """
 
+    def choose(self, scores: Sequence[int], *, num: int, den: int) -> int:
+        """An index i with probability proportional to exp(scores[i] num / den): the exponential mechanism."""
+
 
 class Noise:
     """Exact discrete Gaussian noise. Takes no seed."""
@@ -63,6 +66,10 @@ class Noise:
         if not 1 <= sigma <= 1 << 48:
             raise PrivacyError(f"sigma must be an integer from 1 to 2^48 grid steps, got {sigma}.")
         return np.fromiter(_discrete_gaussians(sigma, size, _words().__next__), dtype=np.int64, count=size)
+
+    def choose(self, scores: Sequence[int], *, num: int, den: int) -> int:
+        self._refuse_other_process()
+        return _exponential(scores, num, den, _words().__next__)
 
     def _refuse_other_process(self) -> None:
         if os.getpid() != self._process:
@@ -104,6 +111,22 @@ def _discrete_gaussians(sigma: int, size: int, word: Callable[[], int]) -> Itera
             if _bernoulli_exp((y * t - variance) ** 2, scaled_variance, word):
                 yield -y if negative else y
                 break
+
+
+def _exponential(scores: Sequence[int], num: int, den: int, word: Callable[[], int]) -> int:
+    """Index i with probability proportional to exp(scores[i] num / den) exactly; num >= 0, den > 0.
+
+    A uniform candidate is accepted with probability exp(-(best - score) num / den); the best one always is, so that
+    len(scores) candidates or fewer are tried on average.
+    """
+    best, limit = max(scores), ((1 << 64) // len(scores)) * len(scores)
+    while True:
+        u = word()
+        if u >= limit:
+            continue
+        candidate = u % len(scores)
+        if _bernoulli_exp((best - scores[candidate]) * num, den, word):
+            return candidate
 
 
 def _bernoulli_exp(num: int, den: int, word: Callable[[], int]) -> bool:

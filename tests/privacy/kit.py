@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import INVALID, MISSING, PRESENT, Cells, Table
+from tabsynth.privacy.accountant import selection_mu
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.ledger import Ledger
+from tabsynth.privacy.mechanisms import SCORE_SENSITIVITY
 from tabsynth.privacy.noise import Noise, NoiseSource
 
 SCHEMA = Schema((
@@ -80,13 +82,23 @@ class Asked:
 
 
 @dataclass
+class Chosen:
+    """One call of `choose`: the true scores, and the index that came out."""
+
+    num: int
+    den: int
+    true: tuple[int, ...]
+    answer: int
+
+
+@dataclass
 class Recorder:
     """Real noise (or none, for counting only) and a fixed key, with a record."""
 
     noisy: bool = True
     name: str = "recorder"
     private: bool = False
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[Asked | Chosen] = field(default_factory=list)
 
     def key(self) -> bytes:
         return b"k" * 32
@@ -96,12 +108,17 @@ class Recorder:
         self.asked.append(Asked(sigma, None if keys is None else tuple(keys), values.copy(), answer))
         return answer
 
+    def choose(self, scores, *, num, den):  # type: ignore[no-untyped-def]
+        answer = Noise().choose(scores, num=num, den=den)
+        self.asked.append(Chosen(num, den, tuple(scores), answer))
+        return answer
+
 
 @dataclass
 class Replayer:
     """Answers what another run was answered, and adds up how far the true values are apart."""
 
-    record: list[Asked]
+    record: list[Asked | Chosen]
     name: str = "replayer"
     private: bool = False
     step: int = 0
@@ -112,8 +129,7 @@ class Replayer:
         return b"k" * 32
 
     def release(self, values, *, sigma, keys=None):  # type: ignore[no-untyped-def]
-        before = self.record[self.step]
-        self.step += 1
+        before = self._next(Asked)
         assert sigma == before.sigma
         true, answer = before.true, before.answer
         if before.keys is not None:
@@ -125,3 +141,18 @@ class Replayer:
         change = (values - true).astype(object)
         self.spent += Fraction(int((change * change).sum()), sigma**2)
         return answer
+
+    def choose(self, scores, *, num, den):  # type: ignore[no-untyped-def]
+        before = self._next(Chosen)
+        assert (num, den, len(scores)) == (before.num, before.den, len(before.true))
+        changes = [now - then for now, then in zip(scores, before.true, strict=True)]
+        assert max(map(abs, changes)) <= SCORE_SENSITIVITY
+        # the log ratios of the two tables' probabilities lie in an interval of exactly this length
+        self.spent += Fraction(selection_mu(Fraction((max(changes) - min(changes)) * num, den))) ** 2
+        return before.answer
+
+    def _next(self, kind):  # type: ignore[no-untyped-def]
+        before = self.record[self.step]
+        self.step += 1
+        assert isinstance(before, kind)
+        return before
