@@ -16,7 +16,6 @@ import numpy as np
 from tabsynth.core.errors import UsageError
 from tabsynth.core.progress import Progress, silent
 from tabsynth.models._marginal import one_way, plan
-from tabsynth.models._marginal.estimation import Fitted, Measurement, fit
 from tabsynth.models._marginal.model import TreeModel
 from tabsynth.models._marginal.rounds import Settings, learn
 from tabsynth.models._marginal.view import View
@@ -31,8 +30,6 @@ FACTS = {
 
 TARGET_WEIGHT = 3.0
 """How much more a pair with the schema's evaluation target counts in the choice of pairs."""
-LEFTOVER = 1e-6
-"""Share of the budget below which what is left is not spent on another look at the columns."""
 
 
 @final
@@ -66,15 +63,4 @@ class Marginal(TreeModel):
             settings = Settings(self.max_cells, plan.rounds(mu) if self.rounds is None else self.rounds,
                                 {} if target is None else {target: TARGET_WEIGHT})
             fitted = learn(curator, view, view.measurements(one_ways), settings, progress)
-        if one_ways and curator.remaining > LEFTOVER * curator.total:
-            one_ways = one_way.measure_blocks(curator, curator.remaining, one_ways, progress)
-            view = View.merged(one_ways, view.merges)
-            fitted = fitted and _with_columns(fitted, view.measurements(one_ways))
-        self._set(coding, one_ways, view, fitted)
-        return self
-
-
-def _with_columns(fitted: Fitted, one_ways: list[Measurement]) -> Fitted:
-    """The same model fitted to better counts of the columns."""
-    measurements = {**fitted.measurements, **{m.clique: m for m in one_ways}}
-    return fit(fitted.tree, measurements, start=fitted.potentials)
+        return self._finish(curator, one_ways, view, fitted, progress)

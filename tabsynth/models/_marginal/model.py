@@ -15,15 +15,20 @@ from numpy.typing import NDArray
 from tabsynth.core.codec.base import Codec
 from tabsynth.core.coding import Coding
 from tabsynth.core.errors import NotFittedError
+from tabsynth.core.progress import Progress
 from tabsynth.core.synthesizer import State
 from tabsynth.models._marginal import one_way
-from tabsynth.models._marginal.estimation import Fitted, Measurement
+from tabsynth.models._marginal.estimation import Fitted, Measurement, fit
 from tabsynth.models._marginal.histogram import Histogram
 from tabsynth.models._marginal.junction_tree import JunctionTree
 from tabsynth.models._marginal.one_way import OneWay, OneWays
 from tabsynth.models._marginal.sampling import sample
 from tabsynth.models._marginal.view import View
+from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.synthesizer import PrivateSynthesizer
+
+LEFTOVER = 1e-6
+"""Share of the budget below which what is left is not spent on another look at the columns."""
 
 
 class TreeModel(PrivateSynthesizer):
@@ -84,6 +89,16 @@ class TreeModel(PrivateSynthesizer):
         model._set(coding, one_ways, view, fitted)
         return model
 
+    def _finish(self, curator: Curator, one_ways: OneWays, view: View, fitted: Fitted | None,
+                progress: Progress) -> Self:
+        """Spend what is left of the budget on another look at the columns, and keep what was learned."""
+        if one_ways and curator.remaining > LEFTOVER * curator.total:
+            one_ways = one_way.measure_blocks(curator, curator.remaining, one_ways, progress)
+            view = View.merged(one_ways, view.merges)
+            fitted = fitted and _with_columns(fitted, view.measurements(one_ways))
+        self._set(curator.coding, one_ways, view, fitted)
+        return self
+
     def _set(self, coding: Coding, one_ways: OneWays, view: View, fitted: Fitted | None) -> None:
         self.coding_, self.one_ways_, self._view, self.fitted_ = coding, one_ways, view, fitted
         self.total_ = one_way.total(one.coarse for one in one_ways.values()) if one_ways else 1.0
@@ -95,3 +110,9 @@ def _one_way(codec: Codec, fine: NDArray[np.float64], blocks: NDArray[np.int64],
     codes = Histogram(fine[0], fine[1], one_way.bars(codec), codec.ordered)
     runs = int(blocks[:codec.ordered].max(initial=-1)) + 1
     return OneWay(codes, blocks, replace(codes.grouped(blocks, ordered=runs), counts=coarse[0], sigmas=coarse[1]))
+
+
+def _with_columns(fitted: Fitted, one_ways: list[Measurement]) -> Fitted:
+    """The same model fitted to better counts of the columns."""
+    measurements = {**fitted.measurements, **{m.clique: m for m in one_ways}}
+    return fit(fitted.tree, measurements, start=fitted.potentials)
