@@ -16,7 +16,7 @@ import numpy as np
 from tabsynth.core.errors import UsageError
 from tabsynth.core.progress import Progress, silent
 from tabsynth.models._marginal import one_way, plan
-from tabsynth.models._marginal.model import TreeModel
+from tabsynth.models._marginal.model import TARGET_WEIGHT, TreeModel
 from tabsynth.models._marginal.rounds import Settings, learn
 from tabsynth.models._marginal.view import View
 from tabsynth.privacy.curator import Curator
@@ -27,9 +27,6 @@ FACTS = {
     "summary": "Differentially private: noisy counts of columns and chosen pairs, joined by a junction tree.",
     "private": True,
 }
-
-TARGET_WEIGHT = 3.0
-"""How much more a pair with the schema's evaluation target counts in the choice of pairs."""
 
 
 @final
@@ -55,8 +52,7 @@ class Marginal(TreeModel):
         """Spend the curator's whole budget; deterministic given its answers."""
         coding, mu = curator.coding, sqrt(curator.total)
         one_ways = one_way.measure(curator, progress)
-        patients = one_way.total(one.coarse for one in one_ways.values()) if one_ways else 1.0
-        view = View.of(one_ways, plan.levels(patients, mu, len(coding.names)))
+        view = View.of(one_ways, plan.levels(one_way.patients(one_ways), mu, len(coding.names)))
         fitted = None
         if view.names:
             target = coding.schema.evaluation.target

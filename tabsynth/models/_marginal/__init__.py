@@ -4,7 +4,7 @@ Attributes are small integers here (columns that take part), with sizes; a cliqu
 Everything is a function of the curator's noisy answers and public facts; nothing in this folder touches rows or noise.
 
 Reading order. The engine: factor, triangulation, junction_tree, propagation, estimation, pairwise, draws, sampling.
-The process around it: plan, histogram, coarsening, one_way, view, selection, rounds, model.
+The process around it: plan, histogram, coarsening, one_way, view, selection, rounds, choosing, model.
 """
 
 from __future__ import annotations

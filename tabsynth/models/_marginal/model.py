@@ -27,6 +27,8 @@ from tabsynth.models._marginal.view import View
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.synthesizer import PrivateSynthesizer
 
+TARGET_WEIGHT = 3.0
+"""How much more a pair with the schema's evaluation target counts in the choice of pairs."""
 LEFTOVER = 1e-6
 """Share of the budget below which what is left is not spent on another look at the columns."""
 
@@ -101,7 +103,7 @@ class TreeModel(PrivateSynthesizer):
 
     def _set(self, coding: Coding, one_ways: OneWays, view: View, fitted: Fitted | None) -> None:
         self.coding_, self.one_ways_, self._view, self.fitted_ = coding, one_ways, view, fitted
-        self.total_ = one_way.total(one.coarse for one in one_ways.values()) if one_ways else 1.0
+        self.total_ = one_way.patients(one_ways)
 
 
 def _one_way(codec: Codec, fine: NDArray[np.float64], blocks: NDArray[np.int64],
