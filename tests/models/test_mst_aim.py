@@ -68,7 +68,7 @@ def test_the_whole_budget_is_spent_and_related_columns_come_out_related(model):
 
 @pytest.mark.parametrize("coarsen", [True, False])
 def test_mst_spends_thirds_on_columns_choices_and_the_edges_of_one_tree(coarsen):
-    model, gate = fitted(MST(coarsen=coarsen))
+    _, gate = fitted(MST(coarsen=coarsen))
     for share in (spent(gate, "counts", 1), spent(gate, "selection"), spent(gate, "counts", 2)):
         assert share == pytest.approx(1 / 3, rel=1e-5)
     edges = [set(e.columns) for e in gate.events if len(e.columns) == 2]
@@ -79,7 +79,7 @@ def test_mst_spends_thirds_on_columns_choices_and_the_edges_of_one_tree(coarsen)
     assert joined == set(LEVELS)
     assert {"a", "b"} in edges
     assert {"b", "c"} in edges
-    assert [e.cells for e in gate.events if e.mechanism == "selection"][0] == 10
+    assert next(e.cells for e in gate.events if e.mechanism == "selection") == 10
 
 
 def test_mst_pools_rare_levels():
@@ -93,9 +93,9 @@ def test_aim_begins_at_the_published_noise_and_anneals():
     sigmas = [e.sigma for e in gate.events if e.mechanism == "counts"]
     first = (ROUNDS_PER_COLUMN * len(LEVELS) / (MEASURE_SHARE * gate.total)) ** 0.5
     assert sigmas[:len(LEVELS)] == pytest.approx([first] * len(LEVELS), rel=1e-4)
-    rounds = sigmas[len(LEVELS):]
-    assert all(later <= earlier * (1 + 1e-6) for earlier, later in zip(rounds, rounds[1:-1], strict=False))
-    halvings = np.log2(first / np.array(rounds[:-1]))
+    rounds = np.array(sigmas[len(LEVELS):-1])  # the last round takes what is left
+    assert (rounds[1:] <= rounds[:-1] * (1 + 1e-6)).all()
+    halvings = np.log2(first / rounds)
     assert np.abs(halvings - np.round(halvings)).max() < 1e-3
     chosen, measured = spent(gate, "selection"), spent(gate, "counts") - len(LEVELS) * first**-2 / gate.total
     assert chosen / (chosen + measured) == pytest.approx(1 - MEASURE_SHARE, rel=1e-4)

@@ -1,4 +1,4 @@
-"""The junction-tree engine behind the `marginal` model: numpy only, no randomness but the sampler's argument.
+"""The junction-tree engine behind `marginal`, `mst` and `aim`: numpy only, no randomness but the sampler's argument.
 
 Attributes are small integers here (columns that take part), with sizes; a clique is a rising tuple of attributes.
 Everything is a function of the curator's noisy answers and public facts; nothing in this folder touches rows or noise.
