@@ -1,7 +1,7 @@
 """The one gate: the only holder of private rows that model code can see. Every answer is booked, then drawn.
 
-What can be reached from a curator besides noisy answers and choices follows from the schema, the budget and earlier answers.
-How many rows or units there are is not among it.
+What can be reached from a curator besides noisy answers and choices follows from the schema, the budget and earlier
+answers. How many rows or units there are is not among it.
 """
 
 from __future__ import annotations
