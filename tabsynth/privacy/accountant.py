@@ -19,13 +19,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from math import erfc, exp, inf, log, log1p, sqrt
+from math import erf, erfc, exp, inf, log, log1p, sqrt
 from statistics import NormalDist
 from threading import Lock
 from typing import Any, Final, Self
 
 from tabsynth.core.errors import PrivacyError
-from tabsynth.privacy.events import GRID, MAX_SIGMA_STEPS, Event, rational
+from tabsynth.privacy.events import GRID, MAX_EPSILON, MAX_SIGMA_STEPS, Event, rational
 
 KEYS_SHARE: Final = Fraction(1, 20)
 """Public share of delta that is set aside for the discovery of open columns."""
@@ -76,7 +76,10 @@ def cost_of(event: Event, max_rows_per_unit: int) -> Cost:
     >>> float(cost_of(Event("counts", ("sex",), 4, 1, 2 * GRID), 1).mu_squared)
     0.25
     """
-    exact = Fraction(event.squared_sensitivity * GRID**2, event.sigma_steps**2)
+    if event.mechanism == "selection":
+        exact = Fraction(selection_mu(event.epsilon)) ** 2
+    else:
+        exact = Fraction(event.squared_sensitivity * GRID**2, event.sigma_steps**2)
     mu_squared = Fraction(math.ceil(exact * MU_UNIT), MU_UNIT)
     return Cost(mu_squared, mu_squared * max_rows_per_unit, event.delta_key)
 
@@ -117,6 +120,30 @@ def gdp_mu(epsilon: float, delta: float) -> float:
     0.2367
     """
     return _largest(lambda mu: gdp_delta(mu, epsilon) * (1 + _MARGIN) <= delta)
+
+
+def selection_mu(epsilon: Fraction) -> float:
+    """The mu at which an exponential mechanism is mu-GDP: 2 Phi^-1(1 / (1 + exp(-epsilon / 2))), rounded up.
+
+    Proof in ``privacy/selection.md``. exp and inv_cdf are right to a few units in the last place; near 1/2 that is an
+    absolute error below 1e-15 of mu.
+
+    >>> round(selection_mu(Fraction(1)), 6)
+    0.622262
+    """
+    return -2 * NormalDist().inv_cdf(1 / (1 + exp(epsilon / 2))) * (1 + _MARGIN) + 1e-14
+
+
+def selection_epsilon(mu_squared: float) -> float:
+    """Largest epsilon of an exponential mechanism that costs at most `mu_squared`: 2 logit(Phi(mu / 2)), rounded down,
+    and at most MAX_EPSILON.
+
+    >>> round(selection_epsilon(selection_mu(Fraction(1)) ** 2), 6)
+    1.0
+    """
+    half = min(6.0, sqrt(mu_squared / 8))  # mu / 2, in units of sqrt(2) standard deviations
+    exact = 2 * log1p(2 * erf(half) / erfc(half))
+    return min(float(MAX_EPSILON), max(0.0, exact * (1 - 4 * _MARGIN) - 1e-13))
 
 
 def detection_power(mu: float, false_alarms: float) -> float:

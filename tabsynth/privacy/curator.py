@@ -1,7 +1,7 @@
 """The one gate: the only holder of private rows that model code can see. Every answer is booked, then drawn.
 
-What can be reached from a curator besides noisy answers follows from the schema, the budget and earlier answers.
-How many rows or units there are is not among it.
+What can be reached from a curator besides noisy answers and choices follows from the schema, the budget and earlier
+answers. How many rows or units there are is not among it.
 """
 
 from __future__ import annotations
@@ -146,6 +146,37 @@ class Curator:
                               for m, reference in references.items()], dtype=np.int64)
         noisy = self._noise.release(distances, sigma=event.sigma_steps)
         return dict(zip(references, (noisy / GRID).tolist(), strict=True))
+
+    def select(self, models: Mapping[Marginal, NDArray[np.float64]], *, epsilon: float,
+               weights: Mapping[Marginal, float], penalties: Mapping[Marginal, float],
+               coarse: Coarse | None = None) -> Marginal:
+        """One marginal, preferably one that is far from a model's table of it: the exponential mechanism.
+
+        The score is weight * (L1 distance - penalty), its sensitivity the largest weight (times 1 unit). Costs
+        selection_mu(epsilon)^2, about pi / 8 epsilon^2.
+
+        Args:
+            models: candidate -> table in units, shaped as `measure` would return it; at least one.
+            epsilon: of the exponential mechanism; rounded down to a multiple of 2^-40.
+            weights: candidate -> how much its distance matters, >= 0; kept as integers, the largest being 2^16.
+            penalties: candidate -> what is taken off its distance, in units.
+            coarse: as in `measure`.
+
+        Raises:
+            PrivacyError: the budget does not allow it, or an argument has the wrong shape; nothing is spent then.
+        """
+        if not models or not models.keys() == weights.keys() == penalties.keys():
+            raise PrivacyError("a selection needs at least one candidate, and a weight and a penalty for each.")
+        candidates = list(models)
+        references = [mechanisms.model_steps(models[m], self._shape(m, coarse)) for m in candidates]
+        whole = mechanisms.public_weights([weights[m] for m in candidates])
+        steps = [mechanisms.penalty_steps(penalties[m]) for m in candidates]
+        event = mechanisms.selection_event(len(candidates), epsilon)
+        self._filter.charge(event)
+        scores = [mechanisms.score(self.__count(m, coarse), reference, weight, penalty)
+                  for m, reference, weight, penalty in zip(candidates, references, whole, steps, strict=True)]
+        rate = event.epsilon / (2 * mechanisms.SCORE_SENSITIVITY)
+        return candidates[self._noise.choose(scores, num=rate.numerator, den=rate.denominator)]
 
     def statement(self) -> Statement:
         """The privacy statement of everything released so far. Nothing in it follows from a row."""

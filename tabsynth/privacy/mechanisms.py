@@ -1,14 +1,14 @@
-"""The four questions that may be asked of private rows. Each states its sensitivity and builds its own event.
+"""The five questions that may be asked of private rows. Each states its sensitivity and builds its own event.
 
-Every one is an integer vector on the grid plus independent discrete Gaussian noise; adding or removing one unit
-changes a marginal by at most GRID steps in L1, hence in L2 (``bounding.py``).
+Four are an integer vector on the grid plus independent discrete Gaussian noise, one is a choice by integer scores;
+adding or removing one unit changes a marginal by at most GRID steps in L1, hence in L2 (``bounding.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor, inf
 from statistics import NormalDist
 from typing import Final
 
@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.errors import PrivacyError
-from tabsynth.privacy.events import GRID, Event, sigma_steps
+from tabsynth.privacy.events import GRID, Event, epsilon_steps, sigma_steps
 
 IntArray = NDArray[np.int64]
 MAX_CELLS: Final = 1 << 27
 MAX_MODEL_MASS: Final = float(1 << 40)
-
+WEIGHT_UNIT: Final = 1 << 16
+SCORE_SENSITIVITY: Final = WEIGHT_UNIT * GRID
+"""How far one unit can move the score of a candidate of a selection."""
 SURE: Final = 5
 LIKELY: Final = 2
 """Sigmas that a bin must reach to hold values for sure, and beside one that does."""
@@ -79,6 +81,42 @@ def model_steps(model: NDArray[np.float64], shape: tuple[int, ...]) -> IntArray:
 def l1_distance(counts: IntArray, model: IntArray) -> int:
     """Sum of |counts - model| in grid steps; changes by at most the L1 change of `counts`."""
     return int(np.abs(counts - model).sum())
+
+
+# --- selection ---------------------------------------------------------------------------------------------------
+
+
+def selection_event(candidates: int, epsilon: float) -> Event:
+    """One choice among `candidates` by scores that one unit moves by at most SCORE_SENSITIVITY each."""
+    return Event("selection", (), candidates, squared_sensitivity=1, sigma_steps=0, epsilon=epsilon_steps(epsilon))
+
+
+def public_weights(weights: Sequence[float]) -> list[int]:
+    """Weights of scores as integers: the heaviest is WEIGHT_UNIT, the others in proportion, rounded down.
+
+    Raises:
+        PrivacyError: a weight is negative or not finite, or none is above 0.
+    """
+    if not all(0 <= w < inf for w in weights) or max(weights) == 0:
+        raise PrivacyError("the weights of a selection must be finite numbers from 0 up, and one above 0.")
+    heaviest = Fraction(max(weights))
+    return [floor(Fraction(w) * WEIGHT_UNIT / heaviest) for w in weights]
+
+
+def penalty_steps(penalty: float) -> int:
+    """A public amount that is taken off a distance, in grid steps.
+
+    Raises:
+        PrivacyError: not finite, or beyond 2^40 units.
+    """
+    if not abs(penalty) <= MAX_MODEL_MASS:
+        raise PrivacyError("a penalty of a selection must be a finite number of at most 2^40 units.")
+    return round(penalty * GRID)
+
+
+def score(counts: IntArray, model: IntArray, weight: int, penalty: int) -> int:
+    """weight * (L1 distance - penalty); one unit moves it by at most weight * GRID <= SCORE_SENSITIVITY."""
+    return weight * (l1_distance(counts, model) - penalty)
 
 
 # --- discovery of open categories --------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ _WORDS_AT_ONCE: Final = 4096
 
 
 class NoiseSource(Protocol):
-    """Where noisy values come from. `ExactNoise` is real; the replay audit puts a recorder in its place."""
+    """Where noisy values and choices come from. `ExactNoise` is real; the replay audit puts a recorder in its place."""
 
     name: str
     private: bool
@@ -37,9 +37,12 @@ class NoiseSource(Protocol):
         `keys` names the entries when which entries exist is itself private (discovery); noise ignores it.
         """
 
+    def choose(self, scores: Sequence[int], *, num: int, den: int) -> int:
+        """An index i with probability proportional to exp(scores[i] num / den): the exponential mechanism."""
+
 
 class ExactNoise(ABC):
-    """What real sources share: fresh keys, sums in integers, one process. Takes no seed.
+    """What real sources share: fresh keys, sums and choices in integers, one process. Takes no seed.
 
     Attributes:
         name: sampler and version, as the privacy statement prints it.
@@ -68,6 +71,10 @@ class ExactNoise(ABC):
         if not 1 <= sigma <= 1 << 48:
             raise PrivacyError(f"sigma must be an integer from 1 to 2^48 grid steps, got {sigma}.")
         return self._draw(sigma, size)
+
+    def choose(self, scores: Sequence[int], *, num: int, den: int) -> int:
+        self._refuse_other_process()
+        return _exponential(scores, num, den, _words().__next__)
 
     @abstractmethod
     def _draw(self, sigma: int, size: int) -> IntArray:
@@ -123,6 +130,22 @@ def _discrete_gaussians(sigma: int, size: int, word: Callable[[], int]) -> Itera
             if _bernoulli_exp((y * t - variance) ** 2, scaled_variance, word):
                 yield -y if negative else y
                 break
+
+
+def _exponential(scores: Sequence[int], num: int, den: int, word: Callable[[], int]) -> int:
+    """Index i with probability proportional to exp(scores[i] num / den) exactly; num >= 0, den > 0.
+
+    A uniform candidate is accepted with probability exp(-(best - score) num / den); the best one always is, so that
+    len(scores) candidates or fewer are tried on average.
+    """
+    best, limit = max(scores), ((1 << 64) // len(scores)) * len(scores)
+    while True:
+        u = word()
+        if u >= limit:
+            continue
+        candidate = u % len(scores)
+        if _bernoulli_exp((best - scores[candidate]) * num, den, word):
+            return candidate
 
 
 def _bernoulli_exp(num: int, den: int, word: Callable[[], int]) -> bool:

@@ -2,7 +2,7 @@
 
 `make_gaussian` on vectors of i64 draws the exact discrete Gaussian of integer scale (Canonne, Kamath and Steinke 2020)
 in rational arithmetic, with bits from OpenSSL's generator, which the operating system seeds. It is asked for noise on
-zeros: no private value enters the library, and its saturating cast has nothing to cut.
+zeros: no private value enters the library, and its saturating cast has nothing to cut. Choices are our own.
 """
 
 from __future__ import annotations

@@ -19,7 +19,16 @@ from tabsynth.core.errors import PrivacyError, VerificationError
 from tabsynth.core.schema import Schema
 from tabsynth.privacy.accountant import Cost, cost_of, delta_of, detection_power, epsilon_of, zcdp_epsilon_of
 from tabsynth.privacy.budget import Budget, refuse_large_delta
-from tabsynth.privacy.events import GRID, MAX_SIGMA_STEPS, MIN_SIGMA_STEPS, Event, Mechanism, rational
+from tabsynth.privacy.events import (
+    GRID,
+    MAX_EPSILON,
+    MAX_SIGMA_STEPS,
+    MIN_EPSILON,
+    MIN_SIGMA_STEPS,
+    Event,
+    Mechanism,
+    rational,
+)
 from tabsynth.privacy.noise import NoiseSource
 from tabsynth.privacy.noise_opendp import is_real
 from tabsynth.privacy.second_accountant import check_second_opinion, second_opinion
@@ -193,16 +202,22 @@ def public_facts(schema: Schema) -> Iterable[dict[str, Any]]:
 
 
 def by_mechanism(events: Iterable[Event], max_rows_per_unit: int) -> list[dict[str, Any]]:
-    """Events summed by mechanism: number, sensitivity, range of sigma, exact part of mu squared."""
+    """Events summed by mechanism: number, sensitivity, range of sigma (or epsilon), exact part of mu squared."""
     groups: dict[str, list[Event]] = {}
     for event in events:
         groups.setdefault(event.mechanism, []).append(event)
     return [{
         "mechanism": name, "number": len(group),
         "sensitivity": "1" if all(e.squared_sensitivity == 1 for e in group) else "sqrt(number of distances)",
-        "sigma": (min(e.sigma for e in group), max(e.sigma for e in group)),
+        "parameter": "epsilon" if name == "selection" else "sigma",
+        "range": (min(map(_parameter, group)), max(map(_parameter, group))),
         "mu_squared": sum((cost_of(e, max_rows_per_unit).mu_squared for e in group), Fraction(0)),
     } for name, group in groups.items()]
+
+
+def _parameter(event: Event) -> float:
+    """What decides how much an event tells: sigma, or the epsilon of a selection."""
+    return float(event.epsilon) if event.mechanism == "selection" else event.sigma
 
 
 def _check(statement: Statement) -> None:
@@ -239,12 +254,15 @@ def _check(statement: Statement) -> None:
 def _check_events(events: Iterable[Event], public: set[str]) -> None:
     """Events of known mechanisms, on columns whose public facts are listed, and only on them."""
     for event in events:
-        discovers, errs = event.mechanism == "discovery", event.mechanism == "errors"
+        discovers, selects = event.mechanism == "discovery", event.mechanism == "selection"
+        many = selects or event.mechanism == "errors"
         if event.mechanism not in get_args(Mechanism) or not set(event.columns) <= public | {ROWS}:
             raise VerificationError("the privacy statement lists an event of an unknown mechanism or column.")
-        if (event.cells is None) is not discovers or (event.cells or 1) < 1 or (errs and event.columns) \
+        if (event.cells is None) is not discovers or (event.cells or 1) < 1 or (many and event.columns) \
                 or (event.delta_key > 0) is not discovers \
-                or not MIN_SIGMA_STEPS <= event.sigma_steps <= MAX_SIGMA_STEPS:
+                or not (event.epsilon == 0 or selects) or not (event.sigma_steps == 0 or not selects) \
+                or not (MIN_EPSILON <= event.epsilon <= MAX_EPSILON if selects
+                        else MIN_SIGMA_STEPS <= event.sigma_steps <= MAX_SIGMA_STEPS):
             raise VerificationError("the privacy statement lists an event that no mechanism makes.")
 
 
@@ -278,9 +296,9 @@ def _text(document: Mapping[str, Any]) -> Iterable[str]:
     events = [Event.from_json(e) for e in document["events"]]
     for row in by_mechanism(events, budget.max_rows_per_unit):
         share = float(row["mu_squared"] / total.mu_squared)
-        low, high = row["sigma"]
-        yield (f"  {row['number']:5d} x {row['mechanism']:<10} sensitivity {row['sensitivity']}, sigma {low:.3g} to "
-               f"{high:.3g}, {100 * share:.1f} % of mu^2")
+        low, high = row["range"]
+        yield (f"  {row['number']:5d} x {row['mechanism']:<10} sensitivity {row['sensitivity']}, "
+               f"{row['parameter']} {low:.3g} to {high:.3g}, {100 * share:.1f} % of mu^2")
     yield ""
     yield "Taken as public:"
     yield from (f"  {f['column']}: {f['fact']}; source: {f['source']}" for f in document["public"])

@@ -24,6 +24,7 @@ MECHANISMS: Final[dict[str, str]] = {
     "counts": "noisy counts of column combinations",
     "errors": "noisy distances between model and table",
     "discovery": "levels of columns without a public list",
+    "selection": "choices of what to measure (exponential mechanism)",
 }
 
 
@@ -112,7 +113,8 @@ def _budget(statement: Statement) -> Table:
     total = statement.total.mu_squared
     groups = by_mechanism(statement.events, statement.budget.max_rows_per_unit)
     rows = [(MECHANISMS.get(g["mechanism"], g["mechanism"]), numbers.count(g["number"]), g["sensitivity"],
-             _range(*g["sigma"]), numbers.percent(float(g["mu_squared"] / total))) for g in groups]
+             ("epsilon " if g["parameter"] == "epsilon" else "") + _range(*g["range"]),
+             numbers.percent(float(g["mu_squared"] / total))) for g in groups]
     left = 1 - float(sum((g["mu_squared"] for g in groups), Fraction(0)) / total)
     if left > 1e-4:
         rows.append(("not used, and claimed all the same", "", "", "", numbers.percent(left)))

@@ -128,7 +128,7 @@ def test_every_finding_is_defined_in_the_measures_card() -> None:
 
 def test_privacy_core_can_be_read_in_an_afternoon() -> None:
     lines = [line for p in (PACKAGE / "privacy").glob("*.py") for line in p.read_text("utf-8").splitlines()]
-    assert sum(bool(line.strip()) for line in lines) <= 1_750
+    assert sum(bool(line.strip()) for line in lines) <= 1_850
 
 
 def test_tracked_files_name_no_machine() -> None:

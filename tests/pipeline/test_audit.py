@@ -108,6 +108,15 @@ def test_the_best_test_proves_nearly_what_is_claimed_and_no_more(epsilon: float)
     assert rows.figures["n"] == 500
 
 
+def test_the_best_test_is_not_known_for_choices() -> None:
+    recorder = Recorder()
+    recorder.choose([1, 2], num=1, den=1)
+    replayer = Replayer(recorder.asked)
+    replayer.choose([1, 2], num=1, den=1)
+    with pytest.raises(UsageError, match="also makes choices"):
+        distinguish.log_likelihood_ratio(recorder, replayer, 1.0)
+
+
 def test_the_ratio_is_that_of_the_densities() -> None:
     asked = Asked(3, None, np.array([5, 0]), np.array([7, -1]))
     replayer = Replayer([asked])

@@ -10,13 +10,13 @@ from tabsynth.core.schema import Schema
 from tabsynth.core.table import Table
 from tabsynth.pipeline.audit import replay, tables
 from tabsynth.pipeline.audit.tables import Row, without
-from tabsynth.pipeline.audit.transcript import Asked, Recorder, Replayer
+from tabsynth.pipeline.audit.transcript import Asked, Chosen, Recorder, Replayer
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.noise import NoiseSource
 
-__all__ = ["BUDGET", "CLOSED", "OPEN", "SCHEMA", "Asked", "Recorder", "Replayer", "Row", "build", "curate",
-           "random_rows", "without"]
+__all__ = ["BUDGET", "CLOSED", "OPEN", "SCHEMA", "Asked", "Chosen", "Recorder", "Replayer", "Row", "build",
+           "curate", "random_rows", "without"]
 
 SCHEMA = tables.VISITS
 CLOSED = SCHEMA.with_columns(c for c in SCHEMA.columns if c.name != "diagnosis")

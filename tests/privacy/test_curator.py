@@ -203,7 +203,7 @@ def test_no_value_and_no_count_is_in_statement_events_or_errors() -> None:
 
 def test_public_face_of_the_curator() -> None:
     public = {n for n, _ in inspect.getmembers(Curator) if not n.startswith("_")}
-    assert public == {"total", "spent", "remaining", "events", "measure", "errors", "statement"}
+    assert public == {"total", "spent", "remaining", "events", "measure", "errors", "select", "statement"}
     assert not hasattr(Curator, "__len__")
 
 

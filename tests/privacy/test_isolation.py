@@ -59,7 +59,7 @@ def test_noise_uses_no_floating_point() -> None:
 
 def test_the_core_stays_small_enough_to_audit() -> None:
     code = [line for path in FOLDER.glob("*.py") for line in path.read_text("utf-8").splitlines() if line.strip()]
-    assert len(code) <= 1_750
+    assert len(code) <= 1_850
 
 
 def test_every_file_is_in_the_reading_order() -> None:

@@ -176,6 +176,15 @@ def test_a_forked_process_is_told_what_to_do(make: Make) -> None:
     child.join()
 
 
+def test_every_source_chooses(make: Make) -> None:
+    source = make()
+    assert {source.choose([0, 10**12, 0], num=1, den=1) for _ in range(20)} == {1}
+    assert {source.choose([0, 10**12, 0], num=0, den=1) for _ in range(200)} == {0, 1, 2}  # one missing: below 1e-34
+    source._process += 1
+    with pytest.raises(PrivacyError, match="forked"):
+        source.choose([1, 2], num=1, den=1)
+
+
 def test_a_source_cannot_be_pickled(make: Make) -> None:
     import pickle
 

@@ -1,10 +1,10 @@
-"""The junction-tree engine behind the `marginal` model: numpy only, no randomness but the sampler's argument.
+"""The junction-tree engine behind `marginal`, `mst` and `aim`: numpy only, no randomness but the sampler's argument.
 
 Attributes are small integers here (columns that take part), with sizes; a clique is a rising tuple of attributes.
 Everything is a function of the curator's noisy answers and public facts; nothing in this folder touches rows or noise.
 
 Reading order. The engine: factor, triangulation, junction_tree, propagation, estimation, pairwise, draws, sampling.
-The process around it: plan, histogram, coarsening, one_way, view, selection, rounds.
+The process around it: plan, histogram, coarsening, one_way, view, selection, rounds, choosing, model.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, sqrt
 from typing import Self
 
 import numpy as np
@@ -96,6 +96,8 @@ def fit(tree: JunctionTree, measurements: dict[Clique, Measurement], *,
     count = total(measurements.values())
     theta = {c: start[c] if start and c in start else _first(m, count) for c, m in measurements.items()}
     descent = _Descent(Propagation(tree, measurements), measurements, count, theta)
+    if not isfinite(descent.point.loss):  # on a new tree an extreme warm start may leave no cell with any weight
+        descent = _Descent(descent.engine, measurements, count, {c: _first(m, count) for c, m in measurements.items()})
     losses = [np.inf] * WINDOW
     for iteration in range(iterations):
         progress("fit", iteration, iterations)
@@ -127,7 +129,7 @@ class _Descent:
 
     def __init__(self, engine: Propagation, measurements: Mapping[Clique, Measurement], count: float,
                  theta: dict[Clique, Array]) -> None:
-        self._engine, self._measurements, self._count = engine, measurements, count
+        self.engine, self._measurements, self._count = engine, measurements, count
         self._length, self._damping, self._momentum = FIRST_STEP, FIRST_DAMPING, 1.0
         self._last = theta
         self.point = self._at(theta)
@@ -149,8 +151,9 @@ class _Descent:
         self._last, self._momentum = here.theta, 1.0
 
     def _at(self, theta: dict[Clique, Array]) -> _Point:
-        beliefs = self._engine.beliefs(theta)
-        counts = {c: self._count * p for c, p in self._engine.marginals(beliefs).items()}
+        with np.errstate(all="ignore"):  # a step too far leaves no cell any weight: its loss is nan, it is not taken
+            beliefs = self.engine.beliefs(theta)
+        counts = {c: self._count * p for c, p in self.engine.marginals(beliefs).items()}
         loss = sum(float(((counts[c] - m.values) ** 2 / m.variance).sum()) for c, m in self._measurements.items()) / 2
         return _Point(theta, beliefs, counts, loss)
 

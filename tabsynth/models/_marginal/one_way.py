@@ -43,8 +43,8 @@ class OneWay:
 OneWays = dict[str, OneWay]
 
 
-def measure(curator: Curator, progress: Progress) -> OneWays:
-    """Counts of every column, with the share of the budget that one-way counts deserve."""
+def measure(curator: Curator, progress: Progress, share: float | None = None) -> OneWays:
+    """Counts of every column, with the share of the budget that one-way counts deserve, or with a given one."""
     coding, mu = curator.coding, sqrt(curator.total)
     if not coding.names:
         return {}
@@ -55,12 +55,24 @@ def measure(curator: Curator, progress: Progress) -> OneWays:
         patients = total(known.values())
     else:
         patients = float(population.declared_units)
-    share = plan.one_way_share(patients, mu) if len(coding.names) > 1 else 1.0
+    if share is None:
+        share = plan.one_way_share(patients, mu) if len(coding.names) > 1 else 1.0
     budget = max(0.0, share * curator.total - curator.spent)
     fine = _measure_codes(curator, plan.FINE_SHARE * budget, known, progress)
     levels = plan.block_levels(total(fine.values()), mu, share, len(coding.names))
     one_ways = {name: _blocked(coding.codecs[name], histogram, levels) for name, histogram in fine.items()}
     return measure_blocks(curator, min(share * curator.total - curator.spent, curator.remaining), one_ways, progress)
+
+
+def measure_plainly(curator: Curator, sigma: float, progress: Progress) -> OneWays:
+    """Counts of every code of every column with the same noise, and no blocks: every code is one of its own."""
+    found = {}
+    for done, name in enumerate(curator.coding.names):
+        progress("count codes", done, len(curator.coding.names))
+        fine = _histogram(curator, name, sigma)
+        found[name] = OneWay(fine, np.arange(fine.size), fine)
+    progress("count codes", len(curator.coding.names), len(curator.coding.names))
+    return found
 
 
 def measure_blocks(curator: Curator, budget: float, one_ways: OneWays, progress: Progress) -> OneWays:
@@ -80,6 +92,11 @@ def total(histograms: Iterable[Histogram]) -> float:
     """Number of patients: the columns' sums weighted by precision, at least 1."""
     sums, variances = np.array([h.total for h in histograms]).T
     return max(1.0, float(np.average(sums, weights=1 / variances)))
+
+
+def patients(one_ways: OneWays) -> float:
+    """Number of patients as the blocks of all columns see it, at least 1."""
+    return total(one.coarse for one in one_ways.values()) if one_ways else 1.0
 
 
 def _measure_codes(curator: Curator, budget: float, known: Mapping[str, Histogram],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -40,6 +40,13 @@ class View:
         """Groups of about equal noisy mass, at most about `levels` per column."""
         return cls.merged(one_ways, {name: coarsen(one.coarse, levels, significant=SIGNIFICANT)[0]
                                      for name, one in one_ways.items()})
+
+    @classmethod
+    def plain(cls, one_ways: Mapping[str, OneWay], significant: float) -> Self:
+        """Every code on its own whose noisy count is at least `significant` sigma, in order or not; the rest pooled."""
+        return cls.merged(one_ways, {
+            name: coarsen(replace(one.coarse, ordered=0), one.coarse.size, significant=significant)[0]
+            for name, one in one_ways.items()})
 
     @classmethod
     def merged(cls, one_ways: Mapping[str, OneWay], merges: dict[str, NDArray[np.int64]]) -> Self:

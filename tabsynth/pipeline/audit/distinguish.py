@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core import registry
+from tabsynth.core.errors import UsageError
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import PRESENT, Cells, Table
@@ -39,7 +40,7 @@ from tabsynth.pipeline.audit.evidence import (
 )
 from tabsynth.pipeline.audit.replay import curate
 from tabsynth.pipeline.audit.report import Check, Layer
-from tabsynth.pipeline.audit.transcript import Divergence, Listener, Recorder, Replayer, ask_again
+from tabsynth.pipeline.audit.transcript import Chosen, Divergence, Listener, Recorder, Replayer, ask_again
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
 
@@ -119,9 +120,16 @@ def run(task: Task) -> Scores:
 
 
 def log_likelihood_ratio(recorder: Recorder, replayer: Replayer, direction: float) -> float:
-    """Log of P(answers | replayed table) / P(answers | recorded table), times `direction` (+1 or -1)."""
+    """Log of P(answers | replayed table) / P(answers | recorded table), times `direction` (+1 or -1).
+
+    Raises:
+        UsageError: not all answers are Gaussian.
+    """
     ratio = 0.0
     for asked, change in zip(recorder.asked, replayer.changes, strict=True):
+        if isinstance(asked, Chosen):
+            raise UsageError("layer 3 knows the odds of Gaussian answers only, and this model also makes choices.",
+                             fix="Distinguish with marginal; mst and aim are replayed in layer 1.")
         moved = change.astype(np.float64)
         noise = (asked.answer - asked.true).astype(np.float64)
         ratio += float((moved * (2 * noise - moved)).sum()) / (2.0 * asked.sigma**2)

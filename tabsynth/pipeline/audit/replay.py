@@ -28,7 +28,7 @@ from tabsynth.core.progress import Progress, silent
 from tabsynth.core.table import Table
 from tabsynth.pipeline.audit.report import Check
 from tabsynth.pipeline.audit.tables import MAX_ROWS, Case, cases
-from tabsynth.pipeline.audit.transcript import Asked, Divergence, Listener, Query, Recorder, Replayer, ask_again
+from tabsynth.pipeline.audit.transcript import Asked, Chosen, Divergence, Listener, Query, Recorder, Replayer, ask_again
 from tabsynth.privacy.accountant import Cost, cost_of
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
@@ -53,7 +53,7 @@ class Recorded:
     fit: Fit
     budget: Budget
     table: Table
-    asked: list[Asked]
+    asked: Sequence[Asked | Chosen]
     queries: Sequence[Query]
     coding: Coding
     events: tuple[Event, ...]

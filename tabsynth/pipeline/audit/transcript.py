@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.errors import VerificationError
+from tabsynth.privacy.accountant import selection_mu
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.events import GRID
+from tabsynth.privacy.mechanisms import SCORE_SENSITIVITY
 from tabsynth.privacy.noise import Noise
 
 IntArray = NDArray[np.int64]
@@ -42,13 +44,23 @@ class Asked:
 
 
 @dataclass
+class Chosen:
+    """One call of `choose`: the true scores, and the index that came out. The odds follow exp(score num / den)."""
+
+    num: int
+    den: int
+    true: tuple[int, ...]
+    answer: int
+
+
+@dataclass
 class Recorder:
     """Real noise (or none, for counting only) and a fixed key, with a record."""
 
     noisy: bool = True
     name: str = "recorder"
     private: bool = False
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[Asked | Chosen] = field(default_factory=list)
 
     def key(self) -> bytes:
         return b"k" * 32
@@ -56,6 +68,11 @@ class Recorder:
     def release(self, values: IntArray, *, sigma: int, keys: Sequence[str] | None = None) -> IntArray:
         answer = Noise().release(values, sigma=sigma, keys=keys) if self.noisy else values.copy()
         self.asked.append(Asked(sigma, None if keys is None else tuple(keys), values.copy(), answer))
+        return answer
+
+    def choose(self, scores: Sequence[int], *, num: int, den: int) -> int:
+        answer = Noise().choose(scores, num=num, den=den) if self.noisy else scores.index(max(scores))
+        self.asked.append(Chosen(num, den, tuple(scores), answer))
         return answer
 
 
@@ -67,12 +84,13 @@ class Replayer:
     the most that a threshold must still refuse. Without `tail` it is never shown.
 
     Attributes:
-        spent: sum of |true - true in the other run|^2 / sigma^2 over all entries that both runs have.
-        changes: per answer, the difference of the true values in grid steps.
+        spent: sum of |true - true in the other run|^2 / sigma^2 over all entries that both runs have, and of what
+            the odds of every choice differ by, as mu^2.
+        changes: per answer, the difference of the true values in grid steps, or of a choice's scores.
         vanished, appeared: discovery's values that only the other run, or only this one, has.
     """
 
-    record: list[Asked]
+    record: Sequence[Asked | Chosen]
     name: str = "replayer"
     private: bool = False
     tail: float | None = None
@@ -86,11 +104,8 @@ class Replayer:
         return b"k" * 32
 
     def release(self, values: IntArray, *, sigma: int, keys: Sequence[str] | None = None) -> IntArray:
-        if self.step == len(self.record):
-            raise Divergence("a neighbour is asked more than the table was.")
-        before = self.record[self.step]
-        self.step += 1
-        if sigma != before.sigma or (keys is None) is not (before.keys is None):
+        before = self._next()
+        if not isinstance(before, Asked) or sigma != before.sigma or (keys is None) is not (before.keys is None):
             raise Divergence("a neighbour is asked another question, or with other noise.")
         true, answer = before.true, before.answer
         if before.keys is not None and keys is not None:
@@ -101,6 +116,24 @@ class Replayer:
         self.changes.append(change)
         self.spent += Fraction(sum(c * c for c in change.tolist() if c), sigma**2)
         return answer
+
+    def choose(self, scores: Sequence[int], *, num: int, den: int) -> int:
+        before = self._next()
+        if not isinstance(before, Chosen) or (num, den, len(scores)) != (before.num, before.den, len(before.true)):
+            raise Divergence("a neighbour is asked another question, or with other noise.")
+        changes = [now - then for now, then in zip(scores, before.true, strict=True)]
+        if max(map(abs, changes)) > SCORE_SENSITIVITY:
+            raise Divergence("one unit changes the score of a candidate by more than its sensitivity.")
+        self.changes.append(np.array(changes, dtype=np.int64))
+        # the log ratios of the two tables' odds lie in an interval of exactly this length
+        self.spent += Fraction(selection_mu(Fraction((max(changes) - min(changes)) * num, den))) ** 2
+        return before.answer
+
+    def _next(self) -> Asked | Chosen:
+        if self.step == len(self.record):
+            raise Divergence("a neighbour is asked more than the table was.")
+        self.step += 1
+        return self.record[self.step - 1]
 
     def _matched(self, before: Asked, names: tuple[str, ...], values: IntArray,
                  keys: Sequence[str]) -> tuple[IntArray, IntArray]:
