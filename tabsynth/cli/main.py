@@ -25,6 +25,7 @@ app = typer.Typer(
 def register() -> None:
     """Attach the subcommands in the order of the main job; importing this module alone attaches nothing."""
     from tabsynth.cli.commands import (
+        answer,
         attack,
         doctor,
         evaluate,
@@ -40,7 +41,7 @@ def register() -> None:
         version,
     )
 
-    for module in (inspect, split, fit, sample, evaluate, attack, report, release, verify, models, doctor,
+    for module in (inspect, split, fit, sample, answer, evaluate, attack, report, release, verify, models, doctor,
                    version):
         app.command(module.NAME, short_help=module.SHORT)(module.command)
     app.add_typer(ledger.app, name="ledger")

@@ -16,12 +16,15 @@ from typing import Any, ClassVar, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+from tabsynth.core.answer import Answer
 from tabsynth.core.codec.base import Codec
 from tabsynth.core.coding import Coding
 from tabsynth.core.errors import NotFittedError, UsageError
 from tabsynth.core.progress import Progress, silent
+from tabsynth.core.rules.expression import Expression
 from tabsynth.core.synthesizer import State
 from tabsynth.models._marginal import one_way, plan
+from tabsynth.models._marginal.answers import Measured
 from tabsynth.models._marginal.estimation import Fitted, Measurement, fit
 from tabsynth.models._marginal.histogram import Histogram
 from tabsynth.models._marginal.junction_tree import JunctionTree
@@ -99,6 +102,10 @@ class Marginal(PrivateSynthesizer):
         whole = np.zeros(n, dtype=np.int64)
         return {name: given[name] if name in given else view.codes(name, groups.get(name, whole), rng)
                 for name in self.coding_.names}
+
+    def answer(self, where: Expression, *, population: bool = False) -> Answer:
+        """Count and share of a condition with 95 % intervals; see ``core.answer.Answers``."""
+        return Measured.of(self.coding_, self.one_ways_, self._view, self.fitted_).answer(where, population=population)
 
     def state(self) -> State:
         """Noisy counts, how codes are grouped, and potentials: post-processing of the curator's answers, all of it."""
