@@ -33,6 +33,7 @@ def register() -> None:
         inspect,
         ledger,
         models,
+        plan,
         release,
         report,
         sample,
@@ -41,7 +42,7 @@ def register() -> None:
         version,
     )
 
-    for module in (inspect, split, fit, sample, answer, evaluate, attack, report, release, verify, models, doctor,
+    for module in (inspect, split, plan, fit, sample, answer, evaluate, attack, report, release, verify, models, doctor,
                    version):
         app.command(module.NAME, short_help=module.SHORT)(module.command)
     app.add_typer(ledger.app, name="ledger")

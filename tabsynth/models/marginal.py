@@ -20,12 +20,15 @@ from tabsynth.core.answer import Answer
 from tabsynth.core.codec.base import Codec
 from tabsynth.core.coding import Coding
 from tabsynth.core.errors import NotFittedError, UsageError
+from tabsynth.core.forecast import Forecast
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.rules.expression import Expression
+from tabsynth.core.schema import Schema
 from tabsynth.core.synthesizer import State
 from tabsynth.models._marginal import one_way, plan
 from tabsynth.models._marginal.answers import Measured
 from tabsynth.models._marginal.estimation import Fitted, Measurement, fit
+from tabsynth.models._marginal.forecast import forecast
 from tabsynth.models._marginal.histogram import Histogram
 from tabsynth.models._marginal.junction_tree import JunctionTree
 from tabsynth.models._marginal.one_way import OneWay, OneWays
@@ -44,8 +47,6 @@ FACTS = {
 
 TARGET_WEIGHT = 3.0
 """How much more a pair with the schema's evaluation target counts in the choice of pairs."""
-LEFTOVER = 1e-6
-"""Share of the budget below which what is left is not spent on another look at the columns."""
 
 
 @final
@@ -81,16 +82,17 @@ class Marginal(PrivateSynthesizer):
         view = View.of(one_ways, plan.levels(patients, mu, len(coding.names)))
         fitted = None
         if view.names:
-            target = coding.schema.evaluation.target
-            settings = Settings(self.max_cells, plan.rounds(mu) if self.rounds is None else self.rounds,
-                                {} if target is None else {target: TARGET_WEIGHT})
-            fitted = learn(curator, view, view.measurements(one_ways), settings, progress)
-        if one_ways and curator.remaining > LEFTOVER * curator.total:
+            fitted = learn(curator, view, view.measurements(one_ways), self._settings(coding.schema, mu), progress)
+        if one_ways and curator.remaining > plan.LEFTOVER * curator.total:
             one_ways = one_way.measure_blocks(curator, curator.remaining, one_ways, progress)
             view = View.merged(one_ways, view.merges)
             fitted = fitted and _with_columns(fitted, view.measurements(one_ways))
         self._set(coding, one_ways, view, fitted)
         return self
+
+    def forecast(self, schema: Schema, mu_squared: float, units: int) -> Forecast:
+        """What a fit can be expected to learn; see ``core.forecast.Forecasts``."""
+        return forecast(schema, mu_squared, units, self._settings(schema, sqrt(mu_squared)))
 
     def draw(self, n: int, *, rng: np.random.Generator,
              given: Mapping[str, NDArray[np.int32]] | None = None) -> dict[str, NDArray[np.int32]]:
@@ -141,6 +143,11 @@ class Marginal(PrivateSynthesizer):
             fitted = Fitted.of(tree, {m.clique: m for m in measured}, potentials)
         model._set(coding, one_ways, view, fitted)
         return model
+
+    def _settings(self, schema: Schema, mu: float) -> Settings:
+        target = schema.evaluation.target
+        return Settings(self.max_cells, plan.rounds(mu) if self.rounds is None else self.rounds,
+                        {} if target is None else {target: TARGET_WEIGHT})
 
     def _set(self, coding: Coding, one_ways: OneWays, view: View, fitted: Fitted | None) -> None:
         self.coding_, self.one_ways_, self._view, self.fitted_ = coding, one_ways, view, fitted

@@ -14,8 +14,8 @@ import pytest
 
 from tests.end_to_end.conftest import Command
 
-COMMANDS = ("inspect", "split", "fit", "sample", "evaluate", "attack", "report", "release", "verify", "ledger",
-            "models", "doctor", "version")
+COMMANDS = ("inspect", "split", "plan", "fit", "sample", "answer", "evaluate", "attack", "report", "release",
+            "verify", "ledger", "models", "doctor", "version")
 
 
 def on_terminal(arguments: list[str], folder: Path, **variables: str) -> tuple[int, str]:

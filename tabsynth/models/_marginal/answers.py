@@ -135,8 +135,8 @@ class Measured:
         told = [_told(" x ".join(pair), *self.pairs[pair]) for pair in own]
         for name in names:
             one, blocks = self.one_ways[name].fine, _blocks(self.one_ways[name])
-            told += [_told(f"codes of {name}", one.counts, one.sigmas**2),
-                     _told(f"blocks of {name}", blocks.values, blocks.variance)]
+            told.append(_told(f"codes of {name}", one.counts, one.sigmas**2))
+            told += [_told(f"blocks of {name}", blocks.values, blocks.variance)] if len(blocks.values) else []
         return (*told, *(_told(" x ".join(pair), *self.pairs[pair]) for pair in near))
 
     def _with(self, name: str) -> list[tuple[str, str]]:
@@ -243,11 +243,12 @@ def _spanned(likely: Estimate, lows: Sequence[Estimate], highs: Sequence[Estimat
 
 
 def _blocks(one: OneWay) -> Sums:
-    """The counts of blocks without the counts of codes that were averaged into them."""
+    """The counts of blocks without the counts of codes that were averaged into them; none where that is all."""
     codes = one.fine.grouped(one.blocks, ordered=0)
-    precision = one.coarse.sigmas**-2 - codes.sigmas**-2
-    values = (one.coarse.counts * one.coarse.sigmas**-2 - codes.counts * codes.sigmas**-2) / precision
-    return Sums(_indicator(one.blocks), values, 1 / precision)
+    own = one.coarse.sigmas**-2 - codes.sigmas**-2
+    counted = own > 1e-9 * one.coarse.sigmas**-2
+    values = one.coarse.counts * one.coarse.sigmas**-2 - codes.counts * codes.sigmas**-2
+    return Sums(_indicator(one.blocks)[counted], values[counted] / own[counted], 1 / own[counted])
 
 
 def _indicator(groups: NDArray[np.integer]) -> Array:
