@@ -15,8 +15,6 @@ from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.ledger import Ledger
 
-WITHIN = 1.3
-"""By which factor a forecast may be off; over 40 repetitions with fresh noise no mean of two fits was."""
 SCHEMA = Schema((
     *(Column(f"score {i}", "integer", bounds=(0, 19)) for i in range(4)),
     *(Column(f"value {i}", "integer", bounds=(0, 400)) for i in range(3)),
@@ -27,11 +25,16 @@ BUDGET = Budget.of(1, unit="row")
 
 
 def people(n, seed=0):
-    """Fourteen columns that share two hidden traits; numbers in a bell, levels ever rarer, one cell in 20 missing."""
+    """Fourteen columns that share a hidden trait, by ever more; numbers in a bell, rare levels, one cell in 20 missing.
+
+    Pairs are off by .06 in the mean if columns are independent.
+    """
     rng = np.random.default_rng(seed)
-    traits, cells = rng.normal(0, 1, (2, n)), {}
+    trait, cells = rng.normal(0, 1, n), {}
+    order = np.random.default_rng(1).permutation(len(SCHEMA.columns))
+    loadings = dict(zip(order.tolist(), np.linspace(0.05, 0.95, len(order)), strict=True))
     for i, (name, codec) in enumerate(Coding.public(SCHEMA).codecs.items()):
-        hidden = 0.7 * traits[i % 2] + np.sqrt(1 - 0.49) * rng.normal(0, 1, n)
+        hidden = loadings[i] * trait + np.sqrt(1 - loadings[i] ** 2) * rng.normal(0, 1, n)
         k = codec.size - 3
         if codec.ordered > 2:
             codes = np.clip(((hidden / 10 + 0.5) * k).astype(int), 0, k - 1)
@@ -72,14 +75,15 @@ def forecast(n, schema=SCHEMA, epsilon=1):
     return Marginal().forecast(schema, float(budget.allowance.mu_squared), n)
 
 
-@pytest.mark.parametrize("n", [1_000, 10_000, 50_000])
-def test_errors_of_real_fits_are_as_forecast(n):
+@pytest.mark.parametrize(("n", "fits", "within"), [(1_000, 8, 1.5), (10_000, 4, 1.3), (50_000, 4, 1.3)])
+def test_errors_of_real_fits_are_as_forecast(n, fits, within):
+    """The means of so many fits stay four standard errors inside. With 1,000 people noise decides which pairs."""
     table = people(n)
-    column, pair, pairs = np.mean([errors(table) for _ in range(2)], axis=0)
+    column, pair, pairs = np.mean([errors(table) for _ in range(fits)], axis=0)
     told = forecast(n)
-    assert 1 / WITHIN < told.one_way_error / column < WITHIN
-    assert 1 / WITHIN < told.pair_error / pair < WITHIN
-    assert pairs / 2 < told.pairs < pairs * 2
+    assert 1 / within < told.one_way_error / column < within
+    assert 1 / within < told.pair_error / pair < within
+    assert pairs / 3 < told.pairs < pairs * 2
 
 
 def test_more_people_or_budget_make_everything_better():
