@@ -25,6 +25,7 @@ app = typer.Typer(
 def register() -> None:
     """Attach the subcommands in the order of the main job; importing this module alone attaches nothing."""
     from tabsynth.cli.commands import (
+        answer,
         attack,
         audit,
         doctor,
@@ -33,6 +34,7 @@ def register() -> None:
         inspect,
         ledger,
         models,
+        plan,
         release,
         report,
         sample,
@@ -41,7 +43,7 @@ def register() -> None:
         version,
     )
 
-    for module in (inspect, split, fit, sample, evaluate, attack, report, release, verify, audit, models,
+    for module in (inspect, split, plan, fit, sample, answer, evaluate, attack, report, release, verify, audit, models,
                    doctor, version):
         app.command(module.NAME, short_help=module.SHORT)(module.command)
     app.add_typer(ledger.app, name="ledger")

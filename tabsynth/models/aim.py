@@ -22,7 +22,7 @@ from tabsynth.models._marginal import choosing, one_way, plan
 from tabsynth.models._marginal.estimation import Fitted, combine, fit
 from tabsynth.models._marginal.factor import Clique, cells
 from tabsynth.models._marginal.junction_tree import JunctionTree
-from tabsynth.models._marginal.model import LEFTOVER, TARGET_WEIGHT, TreeModel
+from tabsynth.models._marginal.model import TARGET_WEIGHT, TreeModel
 from tabsynth.models._marginal.one_way import UNSPENT, OneWays
 from tabsynth.models._marginal.selection import NOISE_L1
 from tabsynth.models._marginal.triangulation import Triangulation
@@ -79,7 +79,7 @@ class AIM(TreeModel):
         target = curator.coding.schema.evaluation.target
         weights = _weights(view, {} if target is None else {target: TARGET_WEIGHT})
         fitted = None
-        if view.names and curator.remaining > LEFTOVER * curator.total:
+        if view.names and curator.remaining > plan.LEFTOVER * curator.total:
             fitted = _Rounds(curator, view, weights, self.max_cells, first).run(one_ways, progress)
         return self._finish(curator, one_ways, view, fitted, progress)
 

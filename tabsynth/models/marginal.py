@@ -14,8 +14,11 @@ from typing import ClassVar, Self, final
 import numpy as np
 
 from tabsynth.core.errors import UsageError
+from tabsynth.core.forecast import Forecast
 from tabsynth.core.progress import Progress, silent
+from tabsynth.core.schema import Schema
 from tabsynth.models._marginal import one_way, plan
+from tabsynth.models._marginal.forecast import forecast
 from tabsynth.models._marginal.model import TARGET_WEIGHT, TreeModel
 from tabsynth.models._marginal.rounds import Settings, learn
 from tabsynth.models._marginal.view import View
@@ -55,8 +58,14 @@ class Marginal(TreeModel):
         view = View.of(one_ways, plan.levels(one_way.patients(one_ways), mu, len(coding.names)))
         fitted = None
         if view.names:
-            target = coding.schema.evaluation.target
-            settings = Settings(self.max_cells, plan.rounds(mu) if self.rounds is None else self.rounds,
-                                {} if target is None else {target: TARGET_WEIGHT})
-            fitted = learn(curator, view, view.measurements(one_ways), settings, progress)
+            fitted = learn(curator, view, view.measurements(one_ways), self._settings(coding.schema, mu), progress)
         return self._finish(curator, one_ways, view, fitted, progress)
+
+    def forecast(self, schema: Schema, mu_squared: float, units: int) -> Forecast:
+        """What a fit can be expected to learn; see ``core.forecast.Forecasts``."""
+        return forecast(schema, mu_squared, units, self._settings(schema, sqrt(mu_squared)))
+
+    def _settings(self, schema: Schema, mu: float) -> Settings:
+        target = schema.evaluation.target
+        return Settings(self.max_cells, plan.rounds(mu) if self.rounds is None else self.rounds,
+                        {} if target is None else {target: TARGET_WEIGHT})

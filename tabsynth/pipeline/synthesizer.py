@@ -8,11 +8,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from tabsynth.core.answer import Answer
 from tabsynth.core.errors import NotFittedError, UsageError
 from tabsynth.core.rules.expression import Expression
 from tabsynth.core.schema import Schema
 from tabsynth.core.table import Table
 from tabsynth.pipeline import frames
+from tabsynth.pipeline.answer import answer
 from tabsynth.pipeline.fit import Fitted, Privacy, fit, load_model
 from tabsynth.pipeline.inputs import require_unit
 
@@ -104,6 +106,21 @@ class TabularSynthesizer:
         condition = None if where is None else Expression.parse(where, self.schema_)
         table = fitted.generator.sample(int(n), rng=generator(rng), given=fixed, where=condition)
         return frames.from_table(table, self._kind)
+
+    def answer(self, where: str, *, population: bool = False) -> Answer:
+        """How many units of the training table satisfy a condition, with intervals for the privacy noise.
+
+        Synthetic rows do not show what the noise did to them, so a test on them takes noise for signal; this answers
+        from the noisy counts that the model keeps, whose standard deviations are known. Spends no budget.
+
+        Args:
+            where: condition on one column, or on two that were measured together: ``"sex == 'f' and age >= 65"``.
+            population: add an interval for those whom the table is a random sample of.
+
+        Raises:
+            UsageError: no such counts; the message names those that there are.
+        """
+        return answer(self._fitted(), where, population=population)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the model file (JSON and safetensors; without epsilon it is personal data and says so)."""

@@ -50,6 +50,9 @@ class PlainCodec(Codec):
         found = cells_of(self.column, self.values).take(codes)
         return replace(found, values=found.values + rng.integers(0, 2, len(found))) if self.jitter else found
 
+    def probes(self, values):
+        raise NotImplementedError
+
     def representative(self):
         raise NotImplementedError
 

@@ -7,7 +7,7 @@ categories, MISSING, INVALID and OTHER. What a code means is the codec's busines
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,13 @@ class Codec(ABC):
         """Cells of the codes: atoms exactly, bins by a draw inside the bin snapped to the column's grid.
 
         INVALID and unprintable OTHER never come out as text: they become missing, or a redraw where not nullable.
+        """
+
+    @abstractmethod
+    def probes(self, values: Sequence[bool | int | float | str]) -> Cells:
+        """Cells that show what a code stands for: a condition that compares this column with `values` only, and that
+        is the same for all probes of a code, is the same for all its values. Codes of values that the schema does
+        not allow have no probe.
         """
 
     @abstractmethod

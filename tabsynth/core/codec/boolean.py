@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -45,6 +45,10 @@ class BooleanCodec(Codec):
             drawn[lost] = rng.integers(0, 2, int(lost.sum()))
         state = np.where(drawn < 2, PRESENT, MISSING).astype(np.uint8)
         return Cells(drawn == 1, state, (), LogicalType.from_json(self.column.logical))
+
+    def probes(self, values: Sequence[bool | int | float | str]) -> Cells:
+        states = [PRESENT, PRESENT, *([MISSING] if self.column.nullable else [])]
+        return Cells(np.array([False, True, False][:len(states)]), np.array(states, np.uint8))
 
     def representative(self) -> NDArray[np.float64]:
         return np.array([0.0, 1.0, np.nan, np.nan, np.nan])

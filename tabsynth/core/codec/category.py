@@ -94,6 +94,16 @@ class CategoryCodec(Codec):
         edges = np.cumsum(self.weights) / sum(self.weights)
         return np.minimum(np.searchsorted(edges, rng.random(n), side="right"), k - 1).astype(np.int32)
 
+    def probes(self, values: Sequence[bool | int | float | str]) -> Cells:
+        texts = list(self.levels)
+        if self.column.open or not texts:  # a level that was not listed, and those that the condition names
+            known = {*texts, *map(str, values)}
+            unnamed = next(text for text in map(str, range(len(known) + 1)) if text not in known)
+            texts += [*sorted(known.difference(texts)), unnamed]
+        states = [PRESENT] * len(texts) + ([MISSING] if self.column.nullable else [])
+        index = np.minimum(np.arange(len(states)), len(texts) - 1).astype(np.int32)
+        return Cells(index, np.array(states, np.uint8), tuple(texts))
+
     def representative(self) -> NDArray[np.float64]:
         return np.full(self.size, np.nan)
 

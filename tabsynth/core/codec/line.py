@@ -7,7 +7,7 @@ where there are no bins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -160,6 +160,26 @@ class LineCodec(Codec):
         # atom i lies before the r-th free point iff atoms[i] - i <= low + r - start
         shifted = self.atoms - np.arange(len(self.atoms))
         return np.asarray(drawn + np.searchsorted(shifted, drawn - start, side="right") - start, np.int64)
+
+    def probes(self, values: Sequence[bool | int | float | str]) -> Cells:
+        points = self._landmarks(values)
+        found = self.axis.values(points)
+        nothing = np.zeros(int(self.column.nullable), found.dtype)
+        state = np.repeat([PRESENT, MISSING], [len(found), len(nothing)]).astype(np.uint8)
+        cells = Cells(np.concatenate([found, nothing]), state)
+        allowed = self.encode(cells) != self.other
+        return cells.take(allowed)
+
+    def _landmarks(self, values: Sequence[bool | int | float | str]) -> Points:
+        """Ends of every cell, every atom, every one of `values` within the bounds, and the points next to these."""
+        edges = self.lows[:0] if self.bounds is None else self.axis.values(self.bounds)
+        inside = [v for v in values if not isinstance(v, str) and len(edges) and edges[0] <= v <= edges[1]]
+        marks = np.concatenate([self.atoms, self.lows, self.highs, self.axis.points(np.array(inside, edges.dtype))])
+        if self.axis.step is None:
+            beside = [np.nextafter(marks, -np.inf), np.nextafter(marks, np.inf)]
+        else:
+            beside = [marks - 1, marks + 1]
+        return np.unique(np.concatenate([marks, *beside]))
 
     def representative(self) -> NDArray[np.float64]:
         points = np.concatenate([self.atoms.astype(float), self._middles])[self._order]

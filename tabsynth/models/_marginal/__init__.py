@@ -5,6 +5,7 @@ Everything is a function of the curator's noisy answers and public facts; nothin
 
 Reading order. The engine: factor, triangulation, junction_tree, propagation, estimation, pairwise, draws, sampling.
 The process around it: plan, histogram, coarsening, one_way, view, selection, rounds, choosing, model.
+What the measurements tell by themselves: least_squares, intervals, answers. What a fit would learn: forecast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a model on a junction tree is once it is fitted: how it draws, is saved and comes back.
+"""What a model on a junction tree is once it is fitted: how it draws, answers, is saved and comes back.
 
 `marginal`, `mst` and `aim` differ in what they ask of the curator and share the rest.
 """
@@ -12,12 +12,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tabsynth.core.answer import Answer
 from tabsynth.core.codec.base import Codec
 from tabsynth.core.coding import Coding
 from tabsynth.core.errors import NotFittedError
 from tabsynth.core.progress import Progress
+from tabsynth.core.rules.expression import Expression
 from tabsynth.core.synthesizer import State
-from tabsynth.models._marginal import one_way
+from tabsynth.models._marginal import one_way, plan
+from tabsynth.models._marginal.answers import Measured
 from tabsynth.models._marginal.estimation import Fitted, Measurement, fit
 from tabsynth.models._marginal.histogram import Histogram
 from tabsynth.models._marginal.junction_tree import JunctionTree
@@ -29,8 +32,6 @@ from tabsynth.privacy.synthesizer import PrivateSynthesizer
 
 TARGET_WEIGHT = 3.0
 """How much more a pair with the schema's evaluation target counts in the choice of pairs."""
-LEFTOVER = 1e-6
-"""Share of the budget below which what is left is not spent on another look at the columns."""
 
 
 class TreeModel(PrivateSynthesizer):
@@ -55,6 +56,10 @@ class TreeModel(PrivateSynthesizer):
         whole = np.zeros(n, dtype=np.int64)
         return {name: given[name] if name in given else view.codes(name, groups.get(name, whole), rng)
                 for name in self.coding_.names}
+
+    def answer(self, where: Expression, *, population: bool = False) -> Answer:
+        """Count and share of a condition with 95 % intervals; see ``core.answer.Answers``."""
+        return Measured.of(self.coding_, self.one_ways_, self._view, self.fitted_).answer(where, population=population)
 
     def state(self) -> State:
         """Noisy counts, how codes are grouped, and potentials: post-processing of the curator's answers, all of it."""
@@ -94,7 +99,7 @@ class TreeModel(PrivateSynthesizer):
     def _finish(self, curator: Curator, one_ways: OneWays, view: View, fitted: Fitted | None,
                 progress: Progress) -> Self:
         """Spend what is left of the budget on another look at the columns, and keep what was learned."""
-        if one_ways and curator.remaining > LEFTOVER * curator.total:
+        if one_ways and curator.remaining > plan.LEFTOVER * curator.total:
             one_ways = one_way.measure_blocks(curator, curator.remaining, one_ways, progress)
             view = View.merged(one_ways, view.merges)
             fitted = fitted and _with_columns(fitted, view.measurements(one_ways))

@@ -22,6 +22,9 @@ FINE_SHARE = 0.6
 ACCEPTED_BLOCK_NOISE = 0.03
 """Total variation distance that noise may add to one column's blocks."""
 
+LEFTOVER = 1e-6
+"""Share of the budget below which what is left is not spent on another look at the columns."""
+
 MIN_LEVELS = 3
 MAX_LEVELS = 32
 MIN_BLOCKS, MAX_BLOCKS = 8, 64

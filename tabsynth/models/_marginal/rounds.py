@@ -43,7 +43,7 @@ def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: S
     """Spend the rest of the curator's budget on pairs (as far as any is worth it) and fit the model."""
     triangulation = Triangulation.empty(view.sizes)
     fitted = fit(_tree(triangulation), combine(one_ways))
-    candidates = _candidates(view, settings.weights)
+    candidates = candidate_pairs(view, settings.weights)
     for index in range(settings.rounds):
         progress("rounds", index, settings.rounds)
         last = index == settings.rounds - 1
@@ -63,7 +63,8 @@ def _tree(triangulation: Triangulation) -> JunctionTree:
     return JunctionTree.of(triangulation.sizes, triangulation.cliques)
 
 
-def _candidates(view: View, weights: Mapping[str, float]) -> list[Candidate]:
+def candidate_pairs(view: View, weights: Mapping[str, float]) -> list[Candidate]:
+    """Every pair of columns, with its cells and its weight."""
     sizes = view.sizes
     return [Candidate((a, b), sizes[a] * sizes[b],
                       max(weights.get(view.names[a], 1.0), weights.get(view.names[b], 1.0)))
