@@ -17,12 +17,13 @@ from math import sqrt
 
 import numpy as np
 
+from tabsynth.core import registry
 from tabsynth.core.coding import Coding
 from tabsynth.core.errors import UsageError
 from tabsynth.core.rules.expression import Expression
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import Table
-from tabsynth.models.marginal import Marginal
+from tabsynth.models._marginal.model import TreeModel
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.ledger import Ledger
@@ -56,10 +57,11 @@ def people(n: int, seed: int) -> Table:
     return Table(SCHEMA, {name: codecs[name].decode(c.astype(np.int32), rng) for name, c in codes.items()})
 
 
-def fitted(table: Table, epsilon: str) -> Marginal:
+def fitted(table: Table, epsilon: str, model: str) -> TreeModel:
     budget = Budget.of(epsilon, unit="row")
     reservation = Ledger.scratch("coverage").reserve(budget, purpose="coverage of answers")
-    return Marginal().fit(Curator(table, SCHEMA, budget, reservation=reservation), rng=np.random.default_rng(0))
+    generator: TreeModel = registry.load("models", model)()
+    return generator.fit(Curator(table, SCHEMA, budget, reservation=reservation), rng=np.random.default_rng(0))
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -78,6 +80,7 @@ def main() -> None:
     parser.add_argument("--fits", type=int, default=1_000)
     parser.add_argument("--people", type=int, default=4_000)
     parser.add_argument("--epsilon", default="3")
+    parser.add_argument("--model", default="marginal", help="or mst, aim")
     parser.add_argument("--fresh", action="store_true",
                         help="a fresh table for every fit, and the population's interval")
     options = parser.parse_args()
@@ -89,7 +92,7 @@ def main() -> None:
     by_sort: dict[str, list[bool]] = defaultdict(list)
     for run in range(options.fits):
         table = people(options.people, seed=2 + run) if options.fresh else table
-        model = fitted(table, options.epsilon)
+        model = fitted(table, options.epsilon, options.model)
         for i, condition in enumerate(conditions):
             try:
                 found = model.answer(condition, population=options.fresh)
@@ -104,7 +107,7 @@ def main() -> None:
             by_sort[f"share: {sort}"].append(found.share.low <= truth / len(table) <= found.share.high)
             if found.population is not None:
                 by_sort[f"population: {sort}"].append(found.population.low <= chances[i] <= found.population.high)
-    print(f"{options.fits} fits, {options.people} people, epsilon {options.epsilon}")
+    print(f"{options.model}, {options.fits} fits, {options.people} people, epsilon {options.epsilon}")
     print(f"{'condition (count)':<44} {'answers':>7} {'coverage':>8}   95 % interval")
     for name, hits in by_condition.items():
         show(name, hits)

@@ -1,4 +1,4 @@
-"""The real command line, in a process of its own, on real input."""
+"""The real command line on real input, in a process of its own or, where many are wanted, in this one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tabsynth.cli import main
 
 SECRET = "Zwyxqv"
 """A name that is in the private table of these tests and must appear in no message."""
@@ -52,6 +54,27 @@ def tabsynth(tmp_path: Path) -> Command:
                               env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1",
                                    "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])})
         return Run(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def tabsynth_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The same without a process of its own, for many short runs: from the arguments to exit code and messages."""
+
+    def call(*arguments: object) -> Run:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setattr(sys, "argv", ["tabsynth", *map(str, arguments)])
+        monkeypatch.setattr(main.app, "registered_commands", [])
+        monkeypatch.setattr(main.app, "registered_groups", [])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main.run()
+        out, err = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return Run(end.value.code, out, err)
 
     return call
 

@@ -39,12 +39,12 @@ def test_few_people_are_told_the_truth(tabsynth: Command, schema: Path) -> None:
     (("", ""), ["--epsilon", "1", "--unit", "nobody"]),
     ((", role: unit", ""), ["--epsilon", "1"]),
 ])
-def test_a_plan_is_refused_as_the_fit_is(tabsynth: Command, patients: Path, tmp_path: Path, change: tuple[str, str],
-                                         options: list[str]) -> None:
+def test_a_plan_is_refused_as_the_fit_is(tabsynth_here: Command, patients: Path, tmp_path: Path,
+                                         change: tuple[str, str], options: list[str]) -> None:
     path = tmp_path / "changed.yaml"
     path.write_text(SCHEMA.replace(*change), "utf-8")
-    fit = tabsynth("fit", patients, "--schema", path, "-o", "m.tabsynth", *options)
-    plan = tabsynth("plan", "--schema", path, *options)
+    fit = tabsynth_here("fit", patients, "--schema", path, "-o", "m.tabsynth", *options)
+    plan = tabsynth_here("plan", "--schema", path, *options)
     assert plan.code == fit.code != 0
     assert plan.err.splitlines()[-1] == fit.err.splitlines()[-1]
 

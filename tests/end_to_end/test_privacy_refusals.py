@@ -92,7 +92,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_refused_with_cause_and_fix_and_nothing_left_behind(tabsynth: Command, patients: Path, tmp_path: Path,
+def test_refused_with_cause_and_fix_and_nothing_left_behind(tabsynth_here: Command, patients: Path, tmp_path: Path,
                                                             name: str) -> None:
     refusal = REFUSALS[name]
     text = SCHEMA
@@ -104,7 +104,7 @@ def test_refused_with_cause_and_fix_and_nothing_left_behind(tabsynth: Command, p
         prepare(tmp_path / "tabsynth-ledger", refusal.book)
     before = everything(tmp_path)
     schema = () if name == "no schema" else ("--schema", "s.yaml")
-    run = tabsynth("fit", patients, *schema, *refusal.options, "-o", "m.tabsynth")
+    run = tabsynth_here("fit", patients, *schema, *refusal.options, "-o", "m.tabsynth")
     run.refused(refusal.code)
     said = " ".join(run.err.split())  # the message is wrapped
     for word in refusal.words:
