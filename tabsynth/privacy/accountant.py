@@ -129,7 +129,7 @@ def selection_mu(epsilon: Fraction) -> float:
     absolute error below 1e-15 of mu.
 
     >>> round(selection_mu(Fraction(1)), 6)
-    0.622262
+    0.623893
     """
     return -2 * NormalDist().inv_cdf(1 / (1 + exp(epsilon / 2))) * (1 + _MARGIN) + 1e-14
 
