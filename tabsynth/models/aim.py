@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from math import sqrt
 from typing import ClassVar, Self, final
 
@@ -22,11 +21,12 @@ from tabsynth.models._marginal import choosing, one_way, plan
 from tabsynth.models._marginal.estimation import Fitted, combine, fit
 from tabsynth.models._marginal.factor import Clique, cells
 from tabsynth.models._marginal.junction_tree import JunctionTree
-from tabsynth.models._marginal.model import TARGET_WEIGHT, TreeModel
+from tabsynth.models._marginal.model import TreeModel
 from tabsynth.models._marginal.one_way import UNSPENT, OneWays
 from tabsynth.models._marginal.selection import NOISE_L1
 from tabsynth.models._marginal.triangulation import Triangulation
 from tabsynth.models._marginal.view import View
+from tabsynth.models._marginal.workload import column_weights, pair_weights
 from tabsynth.privacy.curator import Curator
 
 FACTS = {
@@ -76,8 +76,7 @@ class AIM(TreeModel):
         else:
             one_ways = one_way.measure_plainly(curator, 1 / sqrt(MEASURE_SHARE * first), progress)
             view = View.plain(one_ways, NEGLIGIBLE)
-        target = curator.coding.schema.evaluation.target
-        weights = _weights(view, {} if target is None else {target: TARGET_WEIGHT})
+        weights = _weights(view, column_weights(curator.coding))
         fitted = None
         if view.names and curator.remaining > plan.LEFTOVER * curator.total:
             fitted = _Rounds(curator, view, weights, self.max_cells, first).run(one_ways, progress)
@@ -89,8 +88,7 @@ def _weights(view: View, columns: Mapping[str, float]) -> dict[Clique, float]:
 
     Candidates are the workload's downward closure: pairs and single columns.
     """
-    own = {(a, b): max(columns.get(view.names[a], 1.0), columns.get(view.names[b], 1.0))
-           for a, b in combinations(range(len(view.names)), 2)}
+    own = pair_weights(view.names, columns)
     through = {a: sum(weight for pair, weight in own.items() if a in pair) for a in range(len(view.names))}
     alone: dict[Clique, float] = {(a,): weight or 1.0 for a, weight in through.items()}
     return {**alone, **{(a, b): through[a] + through[b] for a, b in own}}

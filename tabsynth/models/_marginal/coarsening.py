@@ -104,17 +104,19 @@ def within(histogram: Histogram, groups: NDArray[np.int64]) -> Array:
         if not len(able):
             able = inside[histogram.bars[inside] == histogram.bars[inside].min()]
         counts = histogram.counts[able]
-        if (able < histogram.ordered).all():
-            counts = _shrunk(counts, histogram.sigmas[able], _shape(able, groups[:histogram.ordered]))
+        ends = groups[:histogram.ordered] if (able < histogram.ordered).all() else None
+        counts = _shrunk(counts, histogram.sigmas[able], _shape(able, ends))
         shares = onto_simplex(counts, max(float(counts.sum()), float(histogram.sigmas[able].max())))
         chances[able] = shares / shares.sum()
     return chances
 
 
-def _shape(codes: NDArray[np.intp], line: NDArray[np.int64]) -> Array:
+def _shape(codes: NDArray[np.intp], line: NDArray[np.int64] | None) -> Array:
     """Expected shares of a run of codes: even, or 1/j^2 for the j-th code of a run that is a long end of the line."""
-    typical = len(line) / len(np.unique(line))
     falls: Array = np.ones(len(codes))
+    if line is None:
+        return falls / len(codes)
+    typical = len(line) / len(np.unique(line))
     if len(codes) > LONG_END * typical:
         if codes[-1] == len(line) - 1:
             falls = 1.0 / np.arange(1, len(codes) + 1) ** 2

@@ -96,28 +96,29 @@ class Imagined:
         return np.asarray(self.units * shares + self.rng.normal(0, sigma, len(shares)))
 
 
-def forecast(schema: Schema, total: float, units: int, settings: Settings) -> Forecast:
+def forecast(coding: Coding, total: float, units: int, settings: Settings) -> Forecast:
     """Run the phases of a fit on an imagined table.
 
     Args:
+        coding: of the schema, with imagined domains for open columns.
         total: mu^2 of the whole fit.
         settings: as the fit would use them.
     """
-    imagined = Imagined(imagined_coding(schema), total, units)
+    imagined = Imagined(coding, total, units)
     curator = cast(Curator, imagined)  # the one-way phase asks for counts and for what is left, nothing else
     one_ways = one_way.measure(curator, silent)
     patients = one_way.total(one.coarse for one in one_ways.values()) if one_ways else 1.0
-    view = View.of(one_ways, plan.levels(patients, sqrt(total), len(imagined.coding.names)))
+    view = View.of(one_ways, plan.levels(patients, sqrt(total), len(coding.names)))
     chosen = _Chosen(view, settings, patients, imagined)
     if one_ways and imagined.remaining > plan.LEFTOVER * total:
         one_ways = one_way.measure_blocks(curator, imagined.remaining, one_ways, silent)
         view = View.merged(one_ways, view.merges)
     true = {name: _summed(imagined.shares[name], view.groups[name]) for name in view.names}
-    errors = [_pair_error(true[view.names[a]], true[view.names[b]], patients, sigma, imagined.rng)
-              for (a, b), sigma in chosen.sigmas.items()]
+    errors = [_pair_error(true[view.names[c.pair[0]]], true[view.names[c.pair[1]]], patients, chosen.sigmas[c.pair],
+                          imagined.rng) * c.noisy_cells / c.cells for c in chosen.candidates if c.pair in chosen.sigmas]
     return Forecast(
         units, {name: (size, len(view.chances[name])) for name, size in
-                zip(imagined.coding.names, imagined.coding.sizes, strict=True)},
+                zip(coding.names, coding.sizes, strict=True)},
         len(chosen.candidates), len(chosen.sigmas),
         float(np.median([one.coarse.sigmas.mean() for one in one_ways.values()])),
         float(np.median(list(chosen.sigmas.values()))) if errors else None,
@@ -143,7 +144,7 @@ class _Chosen:
         off = {pair: 2 * patients * distance for pair, distance in self.distances.items()}
         precision: dict[Clique, float] = {}
         self.scored = 0
-        size = {c.pair: c.cells for c in self.candidates}
+        noisy_cells = {c.pair: c.noisy_cells for c in self.candidates}
         for index in range(settings.rounds if self.candidates else 0):
             budget = imagined.remaining * plan.round_share(index, settings.rounds) * (1 - UNSPENT)
             able = selection.worthwhile(self.candidates, patients, imagined.remaining, MAX_CANDIDATES)
@@ -154,12 +155,13 @@ class _Chosen:
             noise = dict(zip((c.pair for c in able), imagined.rng.normal(0, sigma, len(able)), strict=True))
             gains = selection.shrink({pair: off[pair] + noise[pair] for pair in noise}, sigma)
             rest = (1 - plan.SCORE_SHARE) * budget
-            choice = selection.choose(self.candidates, gains, rest, self.triangulation, settings.max_cells)
+            choice = selection.choose(self.candidates, gains, rest, self.triangulation, settings.max_cells,
+                                      forest=index == 0 and settings.rounds > 1)
             self.triangulation = choice.triangulation
             imagined.spent += plan.SCORE_SHARE * budget + (rest if choice.sigmas else 0.0)
             for pair, spread in choice.sigmas.items():
                 precision[pair] = precision.get(pair, 0.0) + spread**-2
-            off = {pair: selection.NOISE_L1 * size[pair] / sqrt(precision[pair]) if pair in precision
+            off = {pair: selection.NOISE_L1 * noisy_cells[pair] / sqrt(precision[pair]) if pair in precision
                    else EXPLAINED * distance for pair, distance in off.items()}
         self.sigmas = {pair: p**-0.5 for pair, p in precision.items()}
 

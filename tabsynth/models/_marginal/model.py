@@ -30,9 +30,6 @@ from tabsynth.models._marginal.view import View
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.synthesizer import PrivateSynthesizer
 
-TARGET_WEIGHT = 3.0
-"""How much more a pair with the schema's evaluation target counts in the choice of pairs."""
-
 
 class TreeModel(PrivateSynthesizer):
     """Noisy counts of columns and a distribution over coarse columns on a junction tree. `fit` is a subclass's.

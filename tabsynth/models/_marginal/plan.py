@@ -10,7 +10,7 @@ from math import sqrt
 PILOT_SHARE = 0.005
 """Share of the budget for a first look at the number of patients, where the schema does not declare it."""
 
-SCORE_SHARE = 0.1
+SCORE_SHARE = 0.05
 """Share of each round's budget for scoring candidate pairs; the rest measures the chosen ones."""
 
 ACCEPTED_NOISE = 0.06
@@ -31,14 +31,13 @@ MIN_BLOCKS, MAX_BLOCKS = 8, 64
 
 
 def one_way_share(patients: float, mu: float) -> float:
-    """Share of the budget for one-way counts: the better pairs can be seen, the less goes to single columns."""
-    signal = patients * mu
-    return 0.35 if signal < 1_500 else 0.2 if signal < 15_000 else 0.1
+    """Share of the budget for one-way counts: the better pairs can be seen, the less goes to single columns.
 
-
-def rounds(mu: float) -> int:
-    """Rounds of score, choose, measure and fit; mu = 0.8 is about epsilon 4 at delta 1e-6."""
-    return 3 if mu >= 0.8 else 2
+    >>> [round(one_way_share(39_000, mu), 2) for mu in (0.02, 0.08, 0.24, 2.0)]
+    [0.65, 0.48, 0.31, 0.13]
+    """
+    signal = max(1.0, patients * mu)
+    return min(0.65, max(0.1, 0.65 * float((1_500 / signal) ** 0.4)))
 
 
 def round_share(index: int, count: int) -> float:

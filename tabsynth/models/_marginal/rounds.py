@@ -1,14 +1,14 @@
 """Rounds of score, choose, measure and fit (select - measure - generate, batched).
 
 Each round asks for the noisy L1 error of the model on every candidate pair, chooses a batch of pairs in closed form,
-measures them, and fits again from where the last fit stopped. All choices are functions of noisy answers.
+measures them, and fits again from where the last fit stopped, to denoised counts. The first batch is a forest; what it
+explains need not be measured. All choices are functions of noisy answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from tabsynth.core.progress import Progress, silent
 from tabsynth.models._marginal import pairwise, plan, selection
+from tabsynth.models._marginal.denoising import denoised
 from tabsynth.models._marginal.estimation import LAST_STEPS, ROUND_STEPS, Fitted, Measurement, combine, fit
 from tabsynth.models._marginal.factor import Array, Clique
 from tabsynth.models._marginal.junction_tree import JunctionTree
 from tabsynth.models._marginal.selection import Candidate, Choice
 from tabsynth.models._marginal.triangulation import Triangulation
 from tabsynth.models._marginal.view import View
+from tabsynth.models._marginal.workload import pair_weights
 from tabsynth.privacy.curator import Curator
 
 UNSPENT = 1e-9
@@ -31,7 +33,7 @@ MAX_CANDIDATES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """max_cells: cap of the junction tree; rounds: of selection; weights: column -> weight of its pairs."""
+    """max_cells: cap of the junction tree; rounds: of selection; weights: column -> weight (``workload``)."""
 
     max_cells: float
     rounds: int
@@ -42,6 +44,7 @@ def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: S
           progress: Progress = silent) -> Fitted:
     """Spend the rest of the curator's budget on pairs (as far as any is worth it) and fit the model."""
     triangulation = Triangulation.empty(view.sizes)
+    measured, believed = list(one_ways), list(one_ways)
     fitted = fit(_tree(triangulation), combine(one_ways))
     candidates = candidate_pairs(view, settings.weights)
     for index in range(settings.rounds):
@@ -50,13 +53,16 @@ def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: S
         budget = curator.remaining * plan.round_share(index, settings.rounds) * (1 - UNSPENT)
         gains = _gains(curator, view, fitted, candidates, plan.SCORE_SHARE * budget)
         left = (curator.remaining if last else (1 - plan.SCORE_SHARE) * budget) * (1 - UNSPENT)
-        choice = selection.choose(candidates, gains, left, triangulation, settings.max_cells)
+        choice = selection.choose(candidates, gains, left, triangulation, settings.max_cells,
+                                  forest=index == 0 and not last)
         triangulation = choice.triangulation
-        measured = combine([*fitted.measurements.values(), *_measure(curator, view, choice)])
-        fitted = fit(_tree(triangulation), measured, start=fitted.potentials,
+        fresh = _measure(curator, view, choice)
+        measured += fresh
+        believed += _denoised(fresh, fitted)
+        fitted = fit(_tree(triangulation), combine(believed), start=fitted.potentials,
                      iterations=LAST_STEPS if last else ROUND_STEPS, progress=progress)
     progress("rounds", settings.rounds, settings.rounds)
-    return fitted
+    return replace(fitted, measurements=combine(measured))
 
 
 def _tree(triangulation: Triangulation) -> JunctionTree:
@@ -64,11 +70,9 @@ def _tree(triangulation: Triangulation) -> JunctionTree:
 
 
 def candidate_pairs(view: View, weights: Mapping[str, float]) -> list[Candidate]:
-    """Every pair of columns, with its cells and its weight."""
-    sizes = view.sizes
-    return [Candidate((a, b), sizes[a] * sizes[b],
-                      max(weights.get(view.names[a], 1.0), weights.get(view.names[b], 1.0)))
-            for a, b in combinations(range(len(sizes)), 2)]
+    """Every pair of columns, with their sizes and its weight."""
+    return [Candidate((a, b), (view.sizes[a], view.sizes[b]), weight)
+            for (a, b), weight in pair_weights(view.names, weights).items()]
 
 
 def _gains(curator: Curator, view: View, fitted: Fitted, candidates: list[Candidate],
@@ -94,6 +98,13 @@ def _measure(curator: Curator, view: View, choice: Choice) -> list[Measurement]:
         counts = curator.measure((view.names[a], view.names[b]), sigma=sigma, coarse=_coarse(view))
         found.append(Measurement((a, b), counts, np.full(counts.shape, sigma**2)))
     return found
+
+
+def _denoised(fresh: list[Measurement], fitted: Fitted) -> list[Measurement]:
+    """New measurements as the fit sees them; those that are stored stay as they came."""
+    tables = pairwise.pairs(fitted.tree, fitted.beliefs, [m.clique for m in fresh])
+    return [replace(m, values=denoised(m.values, fitted.patients * tables[m.clique], sqrt(float(m.variance.flat[0]))))
+            for m in fresh]
 
 
 def _coarse(view: View) -> dict[str, NDArray[np.int64]]:

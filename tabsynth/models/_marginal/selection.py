@@ -1,8 +1,10 @@
 """Which pairs to measure, and with how much noise: one batch, in closed form.
 
 A pair that is off by q (L1 distance, noisy) is worth measuring if q exceeds the noise that its measurement brings.
-With budget B for a set S the best split gives the set F(S) = sum(w q) - sqrt(2/pi) / sqrt(B) * (sum (w s)^(2/3))^1.5,
-where s is a pair's number of cells and w its weight; pairs join greedily while F grows and the tree stays small.
+With budget B for a set S the best split gives the set F(S) = sum(w q) - c / sqrt(B) * (sum (w s)^(2/3))^1.5, where s is
+how many cells' noise a pair's table keeps once it is denoised and fitted, and w its weight. Pairs join greedily, those
+that are furthest off first, while F grows and the tree stays small: its cells are scarcer than the budget, and small
+tables that gain little would block the large ones that gain most.
 """
 
 from __future__ import annotations
@@ -20,18 +22,35 @@ NOISE_L1 = sqrt(2 / pi)
 """Mean absolute value of a standard normal draw."""
 
 
+LEFT_BY_FIT = 0.85
+"""Part of the noise of denoised tables that is left once all measurements are fitted together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pair that might be measured: its table's cells and how much it matters."""
+    """A pair that might be measured: the sizes of its two columns and how much it matters."""
 
     pair: Clique
-    cells: int
+    sizes: tuple[int, int]
     weight: float
+
+    @property
+    def cells(self) -> int:
+        return self.sizes[0] * self.sizes[1]
+
+    @property
+    def noisy_cells(self) -> float:
+        """How many cells of full noise have the L1 noise of the denoised table.
+
+        Denoising keeps the noise of both margins and of about one direction (``denoising.py``): 2 (a + b) degrees of
+        freedom out of a b, if that is less.
+        """
+        return sqrt(self.cells * min(self.cells, 2 * sum(self.sizes)))
 
     @property
     def price(self) -> float:
         """Share of the budget it gets, up to normalisation; minimises the weighted noise of a set."""
-        return float((self.weight * self.cells) ** (2 / 3))
+        return float((self.weight * self.noisy_cells) ** (2 / 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +91,25 @@ def shrink(scores: Mapping[Clique, float], sigma: float) -> dict[Clique, float]:
 
 
 def choose(candidates: list[Candidate], gains: Mapping[Clique, float], budget: float,
-           triangulation: Triangulation, max_cells: float) -> Choice:
-    """Greedy batch: largest gain per price first.
+           triangulation: Triangulation, max_cells: float, *, forest: bool = False) -> Choice:
+    """Greedy batch: largest weighted gain first.
 
     Args:
         gains: how far each pair is off (L1 distance); candidates without one are passed over.
         budget: mu^2 for measuring the whole batch.
         max_cells: cap of the junction tree's cells; a pair that would exceed it is passed over.
+        forest: take no pair whose columns chosen pairs connect already. Against independent columns every pair of a
+            connected group looks far off, although a few explain the others.
     """
     ranked = sorted((c for c in candidates if gains.get(c.pair, 0) > 0),
-                    key=lambda c: (-gains[c.pair] * c.weight / c.price, c.pair))
+                    key=lambda c: (-gains[c.pair] * c.weight, c.pair))
     chosen: list[Candidate] = []
     value = worth = price = 0.0
     for candidate in ranked:
         more_worth = worth + candidate.weight * gains[candidate.pair]
         more_price = price + candidate.price
-        more_value = more_worth - NOISE_L1 / sqrt(budget) * more_price**1.5
-        if more_value <= value:
+        more_value = more_worth - LEFT_BY_FIT * NOISE_L1 / sqrt(budget) * more_price**1.5
+        if more_value <= value or (forest and triangulation.connects(candidate.pair)):
             continue
         joined = triangulation.join(candidate.pair)
         if joined.cells > max(max_cells, triangulation.cells):

@@ -63,6 +63,11 @@ class Triangulation:
         mask = to_mask(clique)
         return any(mask & m == mask for c in self.components for m in c.cliques if c.nodes & mask)
 
+    def connects(self, clique: Clique) -> bool:
+        """True if all these attributes lie in one component."""
+        mask = to_mask(clique)
+        return any(mask & c.nodes == mask for c in self.components)
+
     def join(self, clique: Clique) -> Self:
         """The triangulation after all attributes of `clique` are joined to each other."""
         mask = to_mask(clique)
