@@ -48,11 +48,7 @@ def adult(data: Path, harness: Path, seed: int) -> None:
     """Fidelity of every model on adult, beside the ceiling (real rows) and independent columns."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        lines = (data / "adult.csv").read_text("utf-8").splitlines()
-        order = np.random.default_rng(0).permutation(len(lines) - 1)
-        cut = int(0.8 * len(order))
-        for side, rows in (("train", order[:cut]), ("holdout", order[cut:])):
-            (folder / f"{side}.csv").write_text("\n".join([lines[0], *(lines[i + 1] for i in rows)]) + "\n", "utf-8")
+        n = split_adult(data, folder)
         judge = [sys.executable, harness, folder / "train.csv", folder / "holdout.csv"]
         tell("adult", "ceiling", score([*judge, "--ceiling", "--target", "income"]))
         guarantee = ["--epsilon", "1", "--delta", "1e-6", "--unit", "row"]
@@ -60,8 +56,18 @@ def adult(data: Path, harness: Path, seed: int) -> None:
             stored, rows = folder / f"{model}.tabsynth", folder / f"{model}.csv"
             fit = timed([*TABSYNTH, "fit", folder / "train.csv", "--schema", SCHEMAS / "adult.yaml", "--model", model,
                          *privacy, "--seed", seed, "-o", stored, "-q"])
-            draw = timed([*TABSYNTH, "sample", stored, "-n", len(order), "--seed", seed, "-o", rows, "-q"])
+            draw = timed([*TABSYNTH, "sample", stored, "-n", n, "--seed", seed, "-o", rows, "-q"])
             tell("adult", model, {"fit": fit, "sample": draw, **score([*judge, rows, "--target", "income"])})
+
+
+def split_adult(data: Path, folder: Path) -> int:
+    """Write train.csv and holdout.csv; returns the number of rows of both."""
+    lines = (data / "adult.csv").read_text("utf-8").splitlines()
+    order = np.random.default_rng(0).permutation(len(lines) - 1)
+    cut = int(0.8 * len(order))
+    for side, rows in (("train", order[:cut]), ("holdout", order[cut:])):
+        (folder / f"{side}.csv").write_text("\n".join([lines[0], *(lines[i + 1] for i in rows)]) + "\n", "utf-8")
+    return len(order)
 
 
 def release(data: Path, seed: int) -> None:
