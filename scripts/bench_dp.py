@@ -6,8 +6,8 @@
     python scripts/bench_dp.py noise                                     # sigma by Gaussian DP and by zCDP
 
 `tables`: oracles/adult_discretised.csv.gz (14 columns, 48,842 rows; ordered columns as integers), delta 1e-9: mean
-total variation distance of all 1-, 2- and 3-way marginals between the table and as many synthetic rows. `adult`: fit and
-48,842 rows through the command line with the shipped schema, delta 1e-6, scored by the harness as in ``bench.py``.
+total variation distance of all 1-, 2- and 3-way marginals between the table and as many synthetic rows. `adult`: fit
+and 48,842 rows through the command line with the shipped schema, delta 1e-6, scored by the harness as in ``bench.py``.
 `scale`: simulated tables of 2 to 19 levels per column, related through four hidden traits, fitted through the command
 line at epsilon 1. Noise is never seeded, so figures vary from fit to fit: every fit is printed.
 """
@@ -77,8 +77,8 @@ def adult(data: Path, harness: Path, fits: int) -> None:
         for model, epsilon in (("marginal", "0.3"), ("marginal", "1"), ("marginal", "3"), ("aim", "1"), ("mst", "1")):
             for number in range(fits):
                 stored, rows = folder / "m.tabsynth", folder / "rows.csv"
-                cost = timed([*TABSYNTH, "fit", train, "--schema", SCHEMAS / "adult.yaml", "--model", model, "--unit",
-                              "row", "--epsilon", epsilon, "--delta", "1e-6", "--ledger", folder / "ledger", "-o", stored,
+                cost = timed([*TABSYNTH, "fit", train, "--schema", SCHEMAS / "adult.yaml", "--model", model,
+                              "--unit", "row", "--epsilon", epsilon, "--delta", "1e-6", "--ledger", folder / "ledger", "-o", stored,
                               "--force", "-q"])
                 timed([*TABSYNTH, "sample", stored, "-n", n, "--seed", number, "-o", rows, "--force", "-q"])
                 tell("adult", f"{model}, epsilon {epsilon}",
