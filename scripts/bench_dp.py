@@ -78,8 +78,8 @@ def adult(data: Path, harness: Path, fits: int) -> None:
             for number in range(fits):
                 stored, rows = folder / "m.tabsynth", folder / "rows.csv"
                 cost = timed([*TABSYNTH, "fit", train, "--schema", SCHEMAS / "adult.yaml", "--model", model,
-                              "--unit", "row", "--epsilon", epsilon, "--delta", "1e-6", "--ledger", folder / "ledger", "-o", stored,
-                              "--force", "-q"])
+                              "--unit", "row", "--epsilon", epsilon, "--delta", "1e-6", "--ledger", folder / "ledger",
+                              "-o", stored, "--force", "-q"])
                 timed([*TABSYNTH, "sample", stored, "-n", n, "--seed", number, "-o", rows, "--force", "-q"])
                 tell("adult", f"{model}, epsilon {epsilon}",
                      {"fit": cost, **score([sys.executable, harness, train, folder / "holdout.csv", rows,
