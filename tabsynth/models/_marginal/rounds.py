@@ -2,8 +2,8 @@
 
 Each round asks for the noisy L1 error of the model on every candidate pair, chooses a batch of pairs in closed form,
 measures them, and fits again from where the last fit stopped, to denoised counts. The first batch is a forest; what it
-explains need not be measured. What the rules make impossible is in the model from the start. All choices are functions
-of noisy answers.
+explains need not be measured, nor what the rules explain, whose impossible cells join the tree after it. All choices
+are functions of noisy answers.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: S
           progress: Progress = silent) -> Fitted:
     """Spend the rest of the curator's budget on pairs (as far as any is worth it) and fit the model."""
     possible = zeros.possible(curator.coding, view)
-    triangulation = zeros.joined(Triangulation.empty(view.sizes), possible, settings.max_cells)
+    triangulation = Triangulation.empty(view.sizes)
     measured, believed = list(one_ways), list(one_ways)
     fitted = fit(_tree(triangulation), combine(one_ways), possible=possible)
     candidates = candidate_pairs(view, settings.weights)
@@ -58,6 +58,8 @@ def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: S
         choice = selection.choose(candidates, gains, left, triangulation, settings.max_cells,
                                   forest=index == 0 and not last)
         triangulation = choice.triangulation
+        if index == 0:  # not before: pairs that rules tie are among the strongest, and the forest should measure them
+            triangulation = zeros.joined(triangulation, possible, settings.max_cells)
         fresh = _measure(curator, view, choice)
         measured += fresh
         believed += _denoised(fresh, fitted)

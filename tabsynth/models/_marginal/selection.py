@@ -104,18 +104,16 @@ def choose(candidates: list[Candidate], gains: Mapping[Clique, float], budget: f
     ranked = sorted((c for c in candidates if gains.get(c.pair, 0) > 0),
                     key=lambda c: (-gains[c.pair] * c.weight, c.pair))
     chosen: list[Candidate] = []
-    linked = Triangulation.empty(triangulation.sizes)  # by chosen pairs: those of rules explain only what is impossible
     value = worth = price = 0.0
     for candidate in ranked:
         more_worth = worth + candidate.weight * gains[candidate.pair]
         more_price = price + candidate.price
         more_value = more_worth - LEFT_BY_FIT * NOISE_L1 / sqrt(budget) * more_price**1.5
-        if more_value <= value or (forest and linked.connects(candidate.pair)):
+        if more_value <= value or (forest and triangulation.connects(candidate.pair)):
             continue
         joined = triangulation.join(candidate.pair)
         if joined.cells > max(max_cells, triangulation.cells):
             continue
         triangulation, value, worth, price = joined, more_value, more_worth, more_price
         chosen.append(candidate)
-        linked = linked.join(candidate.pair) if forest else linked
     return Choice({c.pair: sqrt(price / (budget * c.price)) for c in chosen}, triangulation)

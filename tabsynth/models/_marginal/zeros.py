@@ -23,7 +23,7 @@ MOST_COLUMNS = 3
 MOST_CELLS = 4_096
 """Largest table that is made of a rule."""
 TREE_SHARE = 0.25
-"""Share of the tree's cap that cliques of rules may take before any pair is chosen; the others are not joined."""
+"""Share of the tree's cap that cliques of rules may fill beside the first batch of pairs; the others are not joined."""
 
 
 def possible(coding: Coding, view: View) -> dict[Clique, Mask]:
