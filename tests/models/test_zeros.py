@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from tabsynth.core.coding import Coding
 from tabsynth.core.errors import RuleError
+from tabsynth.core.rules.expression import Expression
+from tabsynth.core.rules.tree import All, alternatives
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import Table
 from tabsynth.models._marginal import zeros
@@ -54,6 +56,26 @@ def view_of(coding, rng=None):
 
 def named(tables, view):
     return {tuple(view.names[a] for a in clique): mask for clique, mask in tables.items()}
+
+
+@pytest.mark.parametrize("text", [
+    "not (not (kind == 'a' and (drug == 'No' or dose > 3)))", "not (kind == 'a' or not (drug == 'Up' and dose <= 3))",
+    "(kind == 'a' or drug == 'No') and (kind is missing or dose > 3) and (given == true or drug != 'Up')"])
+def test_alternatives_are_the_condition_and_fewer_of_them_are_enough_for_it(text):
+    coding, rng = Coding.public(Schema(COLUMNS)), np.random.default_rng(0)
+    where = Expression.parse(text, coding.schema)
+    rows = {name: codec.decode(rng.integers(0, codec.size, 4_000).astype(np.int32), rng)
+            for name, codec in coding.codecs.items()}
+    found = [alternatives(where.tree, most) for most in (4, 2)]
+    every, narrow = (np.any([All(parts).evaluate(rows).true for parts in one] or [[False]], axis=0) for one in found)
+    assert np.array_equal(every, where.holds(rows))
+    assert not (narrow & ~every).any()
+
+
+def test_a_condition_of_too_many_alternatives_gives_none():
+    columns = tuple(Column(name, "boolean") for name in "abcdefghijklmnopqrstuvwxyz")
+    pairs = [f"({one} == true or a == false)" for one in "bcdefghijklmnopqrstuvwxyz"]
+    assert alternatives(Expression.parse(" and ".join(pairs), Schema(columns)).tree, 99) == []
 
 
 # --- the tables --------------------------------------------------------------------------------------------------
