@@ -17,7 +17,7 @@ import numpy as np
 
 from tabsynth.core.errors import UsageError
 from tabsynth.core.progress import Progress, silent
-from tabsynth.models._marginal import choosing, one_way, plan
+from tabsynth.models._marginal import choosing, one_way, plan, zeros
 from tabsynth.models._marginal.estimation import Fitted, combine, fit
 from tabsynth.models._marginal.factor import Clique, cells
 from tabsynth.models._marginal.junction_tree import JunctionTree
@@ -108,8 +108,9 @@ class _Rounds:
         """Spend all that is left."""
         curator = self.curator
         self._tree = Triangulation.empty(self.view.sizes)
+        self._possible = zeros.possible(curator.coding, self.view)
         self._fitted = fit(JunctionTree.of(self._tree.sizes, self._tree.cliques),
-                           combine(self.view.measurements(one_ways)))
+                           combine(self.view.measurements(one_ways)), possible=self._possible)
         last = False
         while not last:
             progress("spend the budget", curator.spent, curator.total)
@@ -137,7 +138,7 @@ class _Rounds:
         start = {c: np.maximum(table, table.max() - REACH) for c, table in self._fitted.potentials.items()}
         self._fitted = fit(JunctionTree.of(self._tree.sizes, self._tree.cliques),
                            combine([*self._fitted.measurements.values(), measured]), start=start,
-                           iterations=LAST_STEPS if last else ROUND_STEPS, progress=progress)
+                           possible=self._possible, iterations=LAST_STEPS if last else ROUND_STEPS, progress=progress)
         # anneal
         moved = float(np.abs(choosing.tables(self._fitted, [chosen])[chosen] - before[chosen]).sum())
         if moved <= noise[chosen]:

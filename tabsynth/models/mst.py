@@ -15,7 +15,7 @@ from typing import ClassVar, Self, final
 import numpy as np
 
 from tabsynth.core.progress import Progress, silent
-from tabsynth.models._marginal import choosing, one_way, plan
+from tabsynth.models._marginal import choosing, one_way, plan, zeros
 from tabsynth.models._marginal.estimation import Fitted, combine, fit
 from tabsynth.models._marginal.factor import Clique
 from tabsynth.models._marginal.junction_tree import JunctionTree
@@ -74,14 +74,15 @@ def _learn(curator: Curator, view: View, one_ways: OneWays, progress: Progress) 
     """Choose a tree, count its edges with all that is left, fit."""
     columns = combine(view.measurements(one_ways))
     tree = Triangulation.empty(view.sizes)
-    alone = fit(JunctionTree.of(tree.sizes, tree.cliques), columns)
+    possible = zeros.possible(curator.coding, view)
+    alone = fit(JunctionTree.of(tree.sizes, tree.cliques), columns, possible=possible)
     edges = _edges(curator, view, alone, progress)
     for edge in edges:
         tree = tree.join(edge)
     sigma = sqrt(max(1, len(edges)) / (curator.remaining * (1 - UNSPENT)))
     measured = [choosing.measure(curator, view, edge, sigma) for edge in edges]
     return fit(JunctionTree.of(tree.sizes, tree.cliques), combine([*columns.values(), *measured]),
-               start=alone.potentials, progress=progress)
+               start=alone.potentials, possible=possible, progress=progress)
 
 
 def _edges(curator: Curator, view: View, alone: Fitted, progress: Progress) -> list[Clique]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tabsynth.core.errors import ColumnNotFoundError, RuleError
 from tabsynth.core.rules.expression import Expression
 from tabsynth.core.rules.mapped import Mapped
+from tabsynth.core.rules.tree import All, Node, Not
 from tabsynth.core.schema import Schema
 from tabsynth.core.table import Cells, Table
 
@@ -42,12 +43,16 @@ class Check:
     def columns(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.when.columns, *(self.then.columns if self.then else ()))))
 
+    @property
+    def breach(self) -> Node:
+        """The condition that holds where the rule is broken."""
+        if self.form == "compare":
+            return Not(self.when.tree)
+        return self.when.tree if self.then is None else All((self.when.tree, Not(self.then.tree)))
+
     def broken(self, columns: Mapping[str, Cells]) -> NDArray[np.bool_]:
         """Shape (n,): rows that break the rule."""
-        if self.form == "compare":
-            return self.when.fails(columns)
-        where = self.when.holds(columns)
-        return where if self.then is None else where & self.then.fails(columns)
+        return self.breach.evaluate(columns).true
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ ORDER: Final[dict[str, Callable[[Any, Any], Any]]] = {
 }
 MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 MICROSECONDS_PER_DAY: Final = 86_400_000_000
+MAX_ALTERNATIVES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,38 @@ def conjuncts(node: Node) -> Iterator[Node]:
             yield from conjuncts(part)
     else:
         yield node
+
+
+def alternatives(node: Node, columns: int) -> list[tuple[Node, ...]]:
+    """The tree as a sum of products: it holds where all nodes of one of these tuples hold.
+
+    A node of one column is not taken apart. Of tuples that read more than so many columns none is returned, and none
+    at all where there would be more than MAX_ALTERNATIVES; so what is returned is enough for the tree to hold, and
+    need not be all of it.
+    """
+    if len(columns_of(node)) <= 1:
+        return [(node,)]
+    if isinstance(node, Any_):
+        return [found for part in node.parts for found in alternatives(part, columns)]
+    if isinstance(node, All):
+        products: list[tuple[Node, ...]] = [()]
+        for part in node.parts:
+            products = [joined for one in products for other in alternatives(part, columns)
+                        if len(columns_of(All(joined := (*one, *other)))) <= columns]
+            if len(products) > MAX_ALTERNATIVES:
+                return []
+        return products
+    if isinstance(node, Not) and not isinstance(node.part, Ordered | Among | Missing | Pair):
+        return alternatives(_inside(node.part), columns)
+    return [(node,)] if len(columns_of(node)) <= columns else []
+
+
+def _inside(node: Not | All | Any_) -> Node:
+    """The opposite of a node, with its ``not`` moved to the parts (De Morgan; it holds in three values too)."""
+    if isinstance(node, Not):
+        return node.part
+    opposite = tuple(map(Not, node.parts))
+    return Any_(opposite) if isinstance(node, All) else All(opposite)
 
 
 def _among(cells: Cells, kind: Kind, values: tuple[Value, ...]) -> Mask:

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 
 from tabsynth.core.progress import Progress, silent
-from tabsynth.models._marginal.factor import Array, Clique, onto_simplex
+from tabsynth.models._marginal.factor import Array, Clique, Possible, onto_simplex
 from tabsynth.models._marginal.junction_tree import JunctionTree
 from tabsynth.models._marginal.propagation import Propagation
 
@@ -50,9 +50,10 @@ class Fitted:
     beliefs: tuple[Array, ...]
 
     @classmethod
-    def of(cls, tree: JunctionTree, measurements: dict[Clique, Measurement], potentials: dict[Clique, Array]) -> Self:
-        """The model that given potentials make."""
-        beliefs = Propagation(tree, measurements).beliefs(potentials)
+    def of(cls, tree: JunctionTree, measurements: dict[Clique, Measurement], potentials: dict[Clique, Array],
+           possible: Possible | None = None) -> Self:
+        """The model that given potentials make, with the possible cells of the fit."""
+        beliefs = Propagation(tree, measurements, possible).beliefs(potentials)
         return cls(tree, measurements, potentials, tuple(beliefs))
 
     @property
@@ -84,20 +85,19 @@ def total(measurements: Iterable[Measurement]) -> float:
 
 
 def fit(tree: JunctionTree, measurements: dict[Clique, Measurement], *,
-        start: Mapping[Clique, Array] | None = None, iterations: int = LAST_STEPS, tolerance: float = 1e-6,
-        progress: Progress = silent) -> Fitted:
+        start: Mapping[Clique, Array] | None = None, possible: Possible | None = None, iterations: int = LAST_STEPS,
+        tolerance: float = 1e-6, progress: Progress = silent) -> Fitted:
     """Minimise the sum over cells of (count * probability - value)^2 / (2 variance).
 
     Args:
         tree: holds every measured clique inside one of its cliques.
         start: potentials of an earlier fit (warm start); pairs that are new begin at 0.
+        possible: cells that can have any weight (``Propagation``); the others are 0 whatever was measured.
         tolerance: stop when the relative gain per step, over 20 steps, falls below it.
     """
     count = total(measurements.values())
-    theta = {c: start[c] if start and c in start else _first(m, count) for c, m in measurements.items()}
-    descent = _Descent(Propagation(tree, measurements), measurements, count, theta)
-    if not isfinite(descent.point.loss):  # on a new tree an extreme warm start may leave no cell with any weight
-        descent = _Descent(descent.engine, measurements, count, {c: _first(m, count) for c, m in measurements.items()})
+    engine = Propagation(tree, measurements, possible)
+    descent = _begin(engine, measurements, count, start or {})
     losses = [np.inf] * WINDOW
     for iteration in range(iterations):
         progress("fit", iteration, iterations)
@@ -107,6 +107,19 @@ def fit(tree: JunctionTree, measurements: dict[Clique, Measurement], *,
         descent.step()
     progress("fit", iterations, iterations)
     return Fitted(tree, measurements, descent.point.theta, tuple(descent.point.beliefs))
+
+
+def _begin(engine: Propagation, measurements: Mapping[Clique, Measurement], count: float,
+           start: Mapping[Clique, Array]) -> _Descent:
+    """Where to start from: on a new tree an extreme warm start may leave no cell with any weight, and beside possible
+    cells that contradict what was measured the columns' shares may; equal weights never do."""
+    first = {c: _first(m, count) for c, m in measurements.items()}
+    descent = _Descent(engine, measurements, count, {c: start.get(c, table) for c, table in first.items()})
+    for theta in (first, {c: np.zeros_like(table) for c, table in first.items()}):
+        if isfinite(descent.point.loss):
+            break
+        descent = _Descent(engine, measurements, count, theta)
+    return descent
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +150,8 @@ class _Descent:
     def step(self) -> None:
         """Try one step; take it if the loss falls, else lose momentum, or shorten and damp the next."""
         here, longer = self.point, (1 + sqrt(1 + 4 * self._momentum**2)) / 2
-        moved = {c: here.theta[c] + self._length * (m.values - here.counts[c])
+        # potentials of impossible cells stay: they have no say, and should not push the others out of range
+        moved = {c: here.theta[c] + self._length * self.engine.open.get(c, 1.0) * (m.values - here.counts[c])
                  / (here.counts[c] + self._damping * m.variance) for c, m in self._measurements.items()}
         carry = (self._momentum - 1) / longer
         found = self._at({c: table + carry * (table - self._last[c]) for c, table in moved.items()})

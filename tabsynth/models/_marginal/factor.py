@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from math import prod
 from string import ascii_letters
@@ -14,6 +14,10 @@ Clique = tuple[int, ...]
 """Attributes in rising order; the axes of a table over them, in this order."""
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+Possible = Mapping[Clique, Mask]
+"""Per clique, shape of the clique: cells that can have any weight; cliques of possible cells only are absent."""
 
 
 def shape(sizes: Sequence[int], clique: Clique) -> tuple[int, ...]:

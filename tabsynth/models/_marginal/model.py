@@ -19,9 +19,10 @@ from tabsynth.core.errors import NotFittedError
 from tabsynth.core.progress import Progress
 from tabsynth.core.rules.expression import Expression
 from tabsynth.core.synthesizer import State
-from tabsynth.models._marginal import one_way, plan
+from tabsynth.models._marginal import one_way, plan, zeros
 from tabsynth.models._marginal.answers import Measured
 from tabsynth.models._marginal.estimation import Fitted, Measurement, fit
+from tabsynth.models._marginal.factor import Possible
 from tabsynth.models._marginal.histogram import Histogram
 from tabsynth.models._marginal.junction_tree import JunctionTree
 from tabsynth.models._marginal.one_way import OneWay, OneWays
@@ -89,7 +90,7 @@ class TreeModel(PrivateSynthesizer):
             measured = [Measurement(tuple(c), arrays[f"values.{i}"], arrays[f"variances.{i}"])
                         for i, c in enumerate(state.values["measured"])]
             potentials = {m.clique: arrays[f"potentials.{i}"] for i, m in enumerate(measured)}
-            fitted = Fitted.of(tree, {m.clique: m for m in measured}, potentials)
+            fitted = Fitted.of(tree, {m.clique: m for m in measured}, potentials, zeros.possible(coding, view))
         model._set(coding, one_ways, view, fitted)
         return model
 
@@ -99,7 +100,8 @@ class TreeModel(PrivateSynthesizer):
         if one_ways and curator.remaining > plan.LEFTOVER * curator.total:
             one_ways = one_way.measure_blocks(curator, curator.remaining, one_ways, progress)
             view = View.merged(one_ways, view.merges)
-            fitted = fitted and _with_columns(fitted, view.measurements(one_ways))
+            fitted = fitted and _with_columns(fitted, view.measurements(one_ways),
+                                              zeros.possible(curator.coding, view))
         self._set(curator.coding, one_ways, view, fitted)
         return self
 
@@ -116,7 +118,7 @@ def _one_way(codec: Codec, fine: NDArray[np.float64], blocks: NDArray[np.int64],
     return OneWay(codes, blocks, replace(codes.grouped(blocks, ordered=runs), counts=coarse[0], sigmas=coarse[1]))
 
 
-def _with_columns(fitted: Fitted, one_ways: list[Measurement]) -> Fitted:
+def _with_columns(fitted: Fitted, one_ways: list[Measurement], possible: Possible) -> Fitted:
     """The same model fitted to better counts of the columns."""
     measurements = {**fitted.measurements, **{m.clique: m for m in one_ways}}
-    return fit(fitted.tree, measurements, start=fitted.potentials)
+    return fit(fitted.tree, measurements, start=fitted.potentials, possible=possible)

@@ -2,7 +2,8 @@
 
 Each round asks for the noisy L1 error of the model on every candidate pair, chooses a batch of pairs in closed form,
 measures them, and fits again from where the last fit stopped, to denoised counts. The first batch is a forest; what it
-explains need not be measured. All choices are functions of noisy answers.
+explains need not be measured, nor what the rules explain, whose impossible cells join the tree after it. All choices
+are functions of noisy answers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.progress import Progress, silent
-from tabsynth.models._marginal import pairwise, plan, selection
+from tabsynth.models._marginal import pairwise, plan, selection, zeros
 from tabsynth.models._marginal.denoising import denoised
 from tabsynth.models._marginal.estimation import LAST_STEPS, ROUND_STEPS, Fitted, Measurement, combine, fit
 from tabsynth.models._marginal.factor import Array, Clique
@@ -43,9 +44,10 @@ class Settings:
 def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: Settings,
           progress: Progress = silent) -> Fitted:
     """Spend the rest of the curator's budget on pairs (as far as any is worth it) and fit the model."""
+    possible = zeros.possible(curator.coding, view)
     triangulation = Triangulation.empty(view.sizes)
     measured, believed = list(one_ways), list(one_ways)
-    fitted = fit(_tree(triangulation), combine(one_ways))
+    fitted = fit(_tree(triangulation), combine(one_ways), possible=possible)
     candidates = candidate_pairs(view, settings.weights)
     for index in range(settings.rounds):
         progress("rounds", index, settings.rounds)
@@ -56,10 +58,12 @@ def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: S
         choice = selection.choose(candidates, gains, left, triangulation, settings.max_cells,
                                   forest=index == 0 and not last)
         triangulation = choice.triangulation
+        if index == 0:  # not before: pairs that rules tie are among the strongest, and the forest should measure them
+            triangulation = zeros.joined(triangulation, possible, settings.max_cells)
         fresh = _measure(curator, view, choice)
         measured += fresh
         believed += _denoised(fresh, fitted)
-        fitted = fit(_tree(triangulation), combine(believed), start=fitted.potentials,
+        fitted = fit(_tree(triangulation), combine(believed), start=fitted.potentials, possible=possible,
                      iterations=LAST_STEPS if last else ROUND_STEPS, progress=progress)
     progress("rounds", settings.rounds, settings.rounds)
     return replace(fitted, measurements=combine(measured))
