@@ -37,7 +37,11 @@ bench: $(VENV)/.core           ## time, memory, fidelity: needs TABSYNTH_DATA, a
 	$(BIN)/python scripts/bench.py answers
 	$(BIN)/python scripts/bench.py release --data "$(TABSYNTH_DATA)"
 	$(BIN)/python scripts/bench.py evaluate --data "$(TABSYNTH_DATA)"
+	$(BIN)/python scripts/bench_dp.py noise
+	$(BIN)/python scripts/bench_dp.py scale
+	$(BIN)/python scripts/bench_dp.py tables --data "$(TABSYNTH_DATA)"
 	$(if $(HARNESS),$(BIN)/python scripts/bench.py adult --data "$(TABSYNTH_DATA)" --harness "$(HARNESS)")
+	$(if $(HARNESS),$(BIN)/python scripts/bench_dp.py adult --data "$(TABSYNTH_DATA)" --harness "$(HARNESS)")
 
 install: $(VENV)/.dev          ## everything a contributor needs
 
