@@ -69,4 +69,4 @@ class Marginal(TreeModel):
         return forecast(coding, mu_squared, units, self._settings(coding))
 
     def _settings(self, coding: Coding) -> Settings:
-        return Settings(self.max_cells, self.rounds, column_weights(coding))
+        return Settings(self.max_cells, self.rounds, column_weights(coding), coding.schema.evaluation.target)

@@ -312,6 +312,15 @@ def test_a_forest_has_no_circles_and_takes_the_largest_gains():
     assert set(choice.sigmas) == {(0, 1), (0, 2), (0, 3), (0, 4)}
 
 
+def test_pairs_of_the_target_go_before_others_but_not_in_a_forest():
+    candidates = [Candidate((a, b), (4, 4), 1.0, before=a == 0) for a, b in combinations(range(4), 2)]
+    gains = {c.pair: 500.0 if c.before else 9_000.0 for c in candidates}
+    room = 3 * 4**2 + 1
+    assert set(choose(candidates, gains, 0.5, Triangulation.empty([4] * 4), room).sigmas) == {(0, 1), (0, 2), (0, 3)}
+    forest = choose(candidates, gains, 0.5, Triangulation.empty([4] * 4), room, forest=True)
+    assert set(forest.sigmas) == {(1, 2), (1, 3), (0, 1)}
+
+
 def test_denoising_keeps_margins_and_low_rank_news_and_drops_noise():
     rng = np.random.default_rng(0)
     rows, columns = rng.dirichlet(np.ones(12)), rng.dirichlet(np.ones(15))

@@ -138,7 +138,7 @@ class _Chosen:
     """
 
     def __init__(self, view: View, settings: Settings, patients: float, imagined: Imagined) -> None:
-        self.candidates = candidate_pairs(view, settings.weights)
+        self.candidates = candidate_pairs(view, settings)
         self.distances = {c.pair: _distance(i) for i, c in enumerate(self.candidates)}
         self.triangulation = Triangulation.empty(view.sizes)
         off = {pair: 2 * patients * distance for pair, distance in self.distances.items()}

@@ -34,11 +34,13 @@ MAX_CANDIDATES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """max_cells: cap of the junction tree; rounds: of selection; weights: column -> weight (``workload``)."""
+    """max_cells: cap of the junction tree; rounds: of selection; weights: column -> weight (``workload``); target: the
+    column whose pairs go before others, since few of them are as far off as those that would fill the tree."""
 
     max_cells: float
     rounds: int
     weights: Mapping[str, float]
+    target: str | None = None
 
 
 def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: Settings,
@@ -48,7 +50,7 @@ def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: S
     triangulation = Triangulation.empty(view.sizes)
     measured, believed = list(one_ways), list(one_ways)
     fitted = fit(_tree(triangulation), combine(one_ways), possible=possible)
-    candidates = candidate_pairs(view, settings.weights)
+    candidates = candidate_pairs(view, settings)
     for index in range(settings.rounds):
         progress("rounds", index, settings.rounds)
         last = index == settings.rounds - 1
@@ -73,10 +75,10 @@ def _tree(triangulation: Triangulation) -> JunctionTree:
     return JunctionTree.of(triangulation.sizes, triangulation.cliques)
 
 
-def candidate_pairs(view: View, weights: Mapping[str, float]) -> list[Candidate]:
+def candidate_pairs(view: View, settings: Settings) -> list[Candidate]:
     """Every pair of columns, with their sizes and its weight."""
-    return [Candidate((a, b), (view.sizes[a], view.sizes[b]), weight)
-            for (a, b), weight in pair_weights(view.names, weights).items()]
+    return [Candidate((a, b), (view.sizes[a], view.sizes[b]), weight, settings.target in (view.names[a], view.names[b]))
+            for (a, b), weight in pair_weights(view.names, settings.weights).items()]
 
 
 def _gains(curator: Curator, view: View, fitted: Fitted, candidates: list[Candidate],

@@ -28,11 +28,12 @@ LEFT_BY_FIT = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A pair that might be measured: the sizes of its two columns and how much it matters."""
+    """A pair that might be measured: sizes of its two columns, how much it matters, whether it goes before others."""
 
     pair: Clique
     sizes: tuple[int, int]
     weight: float
+    before: bool = False
 
     @property
     def cells(self) -> int:
@@ -92,17 +93,17 @@ def shrink(scores: Mapping[Clique, float], sigma: float) -> dict[Clique, float]:
 
 def choose(candidates: list[Candidate], gains: Mapping[Clique, float], budget: float,
            triangulation: Triangulation, max_cells: float, *, forest: bool = False) -> Choice:
-    """Greedy batch: largest weighted gain first.
+    """Greedy batch: largest weighted gain first, after those that go before others.
 
     Args:
         gains: how far each pair is off (L1 distance); candidates without one are passed over.
         budget: mu^2 for measuring the whole batch.
         max_cells: cap of the junction tree's cells; a pair that would exceed it is passed over.
-        forest: take no pair whose columns chosen pairs connect already. Against independent columns every pair of a
-            connected group looks far off, although a few explain the others.
+        forest: take no pair whose columns chosen pairs connect already, and let none go before others. Against
+            independent columns every pair of a connected group looks far off, although a few explain the others.
     """
     ranked = sorted((c for c in candidates if gains.get(c.pair, 0) > 0),
-                    key=lambda c: (-gains[c.pair] * c.weight, c.pair))
+                    key=lambda c: (not c.before or forest, -gains[c.pair] * c.weight, c.pair))
     chosen: list[Candidate] = []
     value = worth = price = 0.0
     for candidate in ranked:
