@@ -58,10 +58,10 @@ class Marginal(TreeModel):
         coding, mu = curator.coding, sqrt(curator.total)
         one_ways = one_way.measure(curator, progress)
         view = View.of(one_ways, plan.levels(one_way.patients(one_ways), mu, len(coding.names)))
-        fitted = None
+        fitted, counts = None, None
         if view.names:
-            fitted = learn(curator, view, view.measurements(one_ways), self._settings(coding), progress)
-        return self._finish(curator, one_ways, view, fitted, progress)
+            fitted, counts = learn(curator, view, view.measurements(one_ways), self._settings(coding), progress)
+        return self._finish(curator, one_ways, view, fitted, progress, counts)
 
     def forecast(self, schema: Schema, mu_squared: float, units: int) -> Forecast:
         """What a fit can be expected to learn; see ``core.forecast.Forecasts``."""

@@ -32,8 +32,8 @@ class Event:
 
     Args:
         mechanism: "counts" (a marginal), "errors" (L1 distances of marginals to public tables), "discovery"
-            (thresholded counts of an open column's values) or "selection" (one of several marginals, chosen by how
-            far it is from a public table).
+            (thresholded counts of an open column's values), "bounds" (counts of an open number on its public scale)
+            or "selection" (one of several marginals, chosen by how far it is from a public table).
         columns: the marginal's columns; () for errors and selection, which concern many marginals.
         cells: length of the vector, or number of candidates, public; None for discovery, where it is private.
         squared_sensitivity: square of the L2 change that one unit can cause, in units of GRID squared; for selection

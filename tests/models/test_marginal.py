@@ -12,6 +12,8 @@ from tabsynth.core.coding import ROWS, Coding
 from tabsynth.core.errors import NotFittedError, UsageError
 from tabsynth.core.schema import Column, Evaluation, Population, Schema
 from tabsynth.core.synthesizer import State
+from tabsynth.models._marginal import model as tree_model
+from tabsynth.models._marginal import selection
 from tabsynth.models.marginal import Marginal
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
@@ -310,3 +312,32 @@ def test_the_noisy_number_of_people_is_kept(model, crowd):
     assert abs(model.total_ - 1) > 1
     again = Marginal.from_state(model.state(), model.coding_)
     assert again.total_ == model.total_
+
+
+def test_a_budget_left_over_is_spent_without_undoing_the_denoising(monkeypatch):
+    """A last round without pairs leaves its budget to the columns; the fit sees denoised pairs, the file the counts."""
+    seen, answers, choose, refit = [], {}, selection.choose, tree_model._with_columns
+
+    def once(*given, forest=False):
+        return choose(*given, forest=forest) if forest else selection.Choice({}, given[3])
+
+    def spied(fitted, *rest):
+        seen.append(fitted.measurements)
+        return refit(fitted, *rest)
+
+    class Remembers(FakeCurator):
+        def measure(self, columns, *, sigma, coarse=None):
+            answers[columns] = super().measure(columns, sigma=sigma, coarse=coarse)
+            return answers[columns]
+
+    monkeypatch.setattr(selection, "choose", once)
+    monkeypatch.setattr(tree_model, "_with_columns", spied)
+    curator = Remembers(SCHEMA, people(3_000), 0.05)
+    fitted = Marginal().fit(curator, rng=np.random.default_rng(0))
+    pairs = {c: m.values for c, m in fitted.fitted_.measurements.items() if len(c) == 2}
+    assert pairs
+    assert len(seen) == 1
+    for (a, b), values in pairs.items():
+        assert np.array_equal(values, answers[fitted._view.names[a], fitted._view.names[b]])
+    assert any(not np.allclose(seen[0][pair].values, values) for pair, values in pairs.items())
+    assert curator.remaining < 1e-6 * curator.total

@@ -107,7 +107,7 @@ def forecast(coding: Coding, total: float, units: int, settings: Settings) -> Fo
     imagined = Imagined(coding, total, units)
     curator = cast(Curator, imagined)  # the one-way phase asks for counts and for what is left, nothing else
     one_ways = one_way.measure(curator, silent)
-    patients = one_way.total(one.coarse for one in one_ways.values()) if one_ways else 1.0
+    patients = one_way.patients(one_ways)
     view = View.of(one_ways, plan.levels(patients, sqrt(total), len(coding.names)))
     chosen = _Chosen(view, settings, patients, imagined)
     if one_ways and imagined.remaining > plan.LEFTOVER * total:

@@ -22,7 +22,7 @@ from tabsynth.core.synthesizer import State
 from tabsynth.models._marginal import one_way, plan, zeros
 from tabsynth.models._marginal.answers import Measured
 from tabsynth.models._marginal.estimation import Fitted, Measurement, fit
-from tabsynth.models._marginal.factor import Possible
+from tabsynth.models._marginal.factor import Clique, Possible
 from tabsynth.models._marginal.histogram import Histogram
 from tabsynth.models._marginal.junction_tree import JunctionTree
 from tabsynth.models._marginal.one_way import OneWay, OneWays
@@ -94,14 +94,20 @@ class TreeModel(PrivateSynthesizer):
         model._set(coding, one_ways, view, fitted)
         return model
 
-    def _finish(self, curator: Curator, one_ways: OneWays, view: View, fitted: Fitted | None,
-                progress: Progress) -> Self:
-        """Spend what is left of the budget on another look at the columns, and keep what was learned."""
+    def _finish(self, curator: Curator, one_ways: OneWays, view: View, fitted: Fitted | None, progress: Progress,
+                counts: Mapping[Clique, Measurement] | None = None) -> Self:
+        """Spend what is left of the budget on another look at the columns, and keep what was learned.
+
+        Args:
+            counts: what was measured, where the model was fitted to something else; kept in its stead.
+        """
         if one_ways and curator.remaining > plan.LEFTOVER * curator.total:
             one_ways = one_way.measure_blocks(curator, curator.remaining, one_ways, progress)
             view = View.merged(one_ways, view.merges)
             fitted = fitted and _with_columns(fitted, view.measurements(one_ways),
                                               zeros.possible(curator.coding, view))
+        if fitted is not None and counts:
+            fitted = replace(fitted, measurements={**fitted.measurements, **counts})
         self._set(curator.coding, one_ways, view, fitted)
         return self
 

@@ -12,11 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tabsynth.core.progress import Progress, silent
-from tabsynth.models._marginal import pairwise, plan, selection, zeros
+from tabsynth.models._marginal import choosing, pairwise, plan, selection, zeros
 from tabsynth.models._marginal.denoising import denoised
 from tabsynth.models._marginal.estimation import LAST_STEPS, ROUND_STEPS, Fitted, Measurement, combine, fit
 from tabsynth.models._marginal.factor import Array, Clique
@@ -44,11 +41,16 @@ class Settings:
 
 
 def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: Settings,
-          progress: Progress = silent) -> Fitted:
-    """Spend the rest of the curator's budget on pairs (as far as any is worth it) and fit the model."""
+          progress: Progress = silent) -> tuple[Fitted, dict[Clique, Measurement]]:
+    """Spend the rest of the curator's budget on pairs (as far as any is worth it) and fit the model.
+
+    Returns:
+        The model, fitted to denoised pairs; the pairs as they were measured.
+    """
     possible = zeros.possible(curator.coding, view)
     triangulation = Triangulation.empty(view.sizes)
-    measured, believed = list(one_ways), list(one_ways)
+    measured: list[Measurement] = []
+    believed = list(one_ways)
     fitted = fit(_tree(triangulation), combine(one_ways), possible=possible)
     candidates = candidate_pairs(view, settings)
     for index in range(settings.rounds):
@@ -68,7 +70,7 @@ def learn(curator: Curator, view: View, one_ways: list[Measurement], settings: S
         fitted = fit(_tree(triangulation), combine(believed), start=fitted.potentials, possible=possible,
                      iterations=LAST_STEPS if last else ROUND_STEPS, progress=progress)
     progress("rounds", settings.rounds, settings.rounds)
-    return replace(fitted, measurements=combine(measured))
+    return fitted, combine(measured)
 
 
 def _tree(triangulation: Triangulation) -> JunctionTree:
@@ -92,18 +94,14 @@ def _gains(curator: Curator, view: View, fitted: Fitted, candidates: list[Candid
               for pair, share in pairwise.pairs(fitted.tree, fitted.beliefs, [c.pair for c in able]).items()}
     named: dict[tuple[str, ...], Array] = {(view.names[a], view.names[b]): table for (a, b), table in tables.items()}
     sigma = sqrt(len(able) / budget)
-    noisy = curator.errors(named, sigma=sigma, coarse=_coarse(view))
+    noisy = curator.errors(named, sigma=sigma, coarse=view.groups)
     scores = {pair: noisy[view.names[pair[0]], view.names[pair[1]]] - selection.sampling_noise(table)
               for pair, table in tables.items()}
     return selection.shrink(scores, sigma)
 
 
 def _measure(curator: Curator, view: View, choice: Choice) -> list[Measurement]:
-    found = []
-    for (a, b), sigma in sorted(choice.sigmas.items()):
-        counts = curator.measure((view.names[a], view.names[b]), sigma=sigma, coarse=_coarse(view))
-        found.append(Measurement((a, b), counts, np.full(counts.shape, sigma**2)))
-    return found
+    return [choosing.measure(curator, view, pair, sigma) for pair, sigma in sorted(choice.sigmas.items())]
 
 
 def _denoised(fresh: list[Measurement], fitted: Fitted) -> list[Measurement]:
@@ -111,7 +109,3 @@ def _denoised(fresh: list[Measurement], fitted: Fitted) -> list[Measurement]:
     tables = pairwise.pairs(fitted.tree, fitted.beliefs, [m.clique for m in fresh])
     return [replace(m, values=denoised(m.values, fitted.patients * tables[m.clique], sqrt(float(m.variance.flat[0]))))
             for m in fresh]
-
-
-def _coarse(view: View) -> dict[str, NDArray[np.int64]]:
-    return {name: view.groups[name] for name in view.names}
