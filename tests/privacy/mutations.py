@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from tabsynth.models._marginal import rounds
+from tabsynth.models._marginal import choosing
 from tabsynth.models._marginal.estimation import Measurement
 from tabsynth.models.marginal import Marginal
 from tabsynth.pipeline import release
@@ -69,9 +69,12 @@ def caught(check: Check) -> str:
 
 
 def by_reported_error() -> str:
-    """Utility oracle: measured pairs of a fitted model are as far from the truth as the model believes (chi-square)."""
-    table = people(2_000, np.random.default_rng(0))
-    budget = Budget.of(10, unit="row", max_rows_per_unit=1)
+    """Utility oracle: measured pairs of a fitted model are as far from the truth as the model believes (chi-square).
+
+    At this size and budget sigma is 8 or more in 26 cells or more, far from what a misreported one would look like.
+    """
+    table = people(6_000, np.random.default_rng(0))
+    budget = Budget.of(1, unit="row", max_rows_per_unit=1)
     gate = replay.curate(table, budget)
     model = Marginal().fit(gate, rng=np.random.default_rng(0))
     codes, view = gate.coding.encode(table), model._view
@@ -201,7 +204,7 @@ def truncation_skipped(patch: Patch) -> None:
 
 def error_misreported(patch: Patch) -> None:
     """Every measurement says that its standard deviation is 1, whatever sigma was."""
-    patch.setattr(rounds, "Measurement", lambda clique, values, variance: Measurement(
+    patch.setattr(choosing, "Measurement", lambda clique, values, variance: Measurement(
         clique, values, np.ones_like(variance)))
 
 
