@@ -31,8 +31,9 @@ class CategoryCodec(Codec):
     """Levels in order, then MISSING, INVALID and OTHER.
 
     OTHER (outside the list, or pooled because fewer than min_units people hold it) is never printed. A learned
-    codec redraws it among the public levels without a code, where a public list is declared, else among the kept
-    levels by their weights. A public codec makes it missing, or redraws evenly where the column is not nullable.
+    codec redraws it among the public levels without a code, where most of these were pooled, else among the rarest
+    kept levels, so that what was rare stays rare and no level comes out that was not there. A public codec makes it
+    missing, or redraws evenly where the column is not nullable.
 
     Args:
         weights: unit-weighted share of each level; None = not learned.
@@ -58,10 +59,20 @@ class CategoryCodec(Codec):
 
     @cached_property
     def _spare(self) -> tuple[str, ...]:
-        """Public levels without a code: what a learned OTHER may come back as."""
+        """Public levels without a code: what a learned OTHER may come back as, if most of them were pooled."""
         if self.weights is None:
             return ()
-        return tuple(level for level in domain(self.column) or () if level not in self._index)
+        unused = tuple(level for level in domain(self.column) or () if level not in self._index)
+        return unused if len(unused) <= 2 * self.pooled.get("levels", 0) else ()
+
+    @cached_property
+    def _rare(self) -> NDArray[np.float64]:
+        """Shape (levels,): weights of the rarest kept levels, which together hold as much as was pooled; 0 elsewhere."""
+        weights = np.array(self.weights)
+        order = np.argsort(weights, kind="stable")
+        before = np.cumsum(weights[order]) - weights[order]
+        chosen = order[before <= float(self.pooled.get("share", 0.0))]
+        return np.where(np.isin(np.arange(len(weights)), chosen), weights, 0.0)
 
     def encode(self, cells: Cells) -> NDArray[np.int32]:
         codes = np.where(cells.state == INVALID, self.invalid, self.missing).astype(np.int32)
@@ -91,7 +102,8 @@ class CategoryCodec(Codec):
             return codes
         if self.weights is None or not sum(self.weights):
             return rng.integers(0, k, n, dtype=np.int32)
-        edges = np.cumsum(self.weights) / sum(self.weights)
+        weights = self._rare if self._rare.sum() > 0 else np.array(self.weights)
+        edges = np.cumsum(weights) / weights.sum()
         return np.minimum(np.searchsorted(edges, rng.random(n), side="right"), k - 1).astype(np.int32)
 
     def probes(self, values: Sequence[bool | int | float | str]) -> Cells:

@@ -147,7 +147,7 @@ def learn_line(column: Column, stats: LineStats, *, min_units: int, max_bins: in
     pool = _Pool(*pairs(axis.points(stats.values), stats.units, weights))
     special = _specials(column, axis)
     kept = pool.only(np.isin(pool.points, special) | _within(pool.points, bounds))
-    atoms = np.union1d(_atoms(kept, min_units), special).astype(axis.dtype)
+    atoms = np.union1d(_atoms(kept, min_units, max_bins), special).astype(axis.dtype)
     rest = kept.only(~np.isin(kept.points, atoms))
     atoms, lows, highs = _rest_cells(rest, atoms, bounds, axis, min_units, max_bins)
     pooled = _pooled(rest, kept) if not len(lows) else {"levels": 0, "share": 0.0}
@@ -193,11 +193,12 @@ def _bound_points(axis: Axis, edges: tuple[float, float]) -> Points:
     return np.array(edges if axis.step is None else _inner_points(axis, edges), axis.dtype)
 
 
-def _atoms(pool: _Pool, min_units: int) -> Points:
-    """Points held by at least max(min_units, units / 1500) units; the most common 1024 of them."""
+def _atoms(pool: _Pool, min_units: int, max_bins: int) -> Points:
+    """Points held by at least `min_units` units and, of more than `max_bins` points, by units / 1500; at most 1024."""
     starts = group_starts(pool.points)
     holders = np.diff(np.append(starts, len(pool.points)))
-    common = np.flatnonzero(holders >= max(min_units, math.ceil(pool.n_units() / UNITS_PER_ATOM)))
+    few = len(starts) <= max_bins
+    common = np.flatnonzero(holders >= max(min_units, 0 if few else math.ceil(pool.n_units() / UNITS_PER_ATOM)))
     top = common[np.argsort(-holders[common], kind="stable")[:MAX_ATOMS]]
     return np.sort(pool.points[starts[top]])
 
