@@ -5,8 +5,8 @@
 This is a process of its own, and a small one, for two reasons: Linux hands the peak of a process on to its children, so
 that a benchmark holding a table would measure itself; and the peak of "all children so far" never falls again.
 
-peak_mb is the largest process (resident), exact. together_mb adds up the processes that ran at the same time, shared
-pages once (proportional set size), looked at ten times a second; for one process alone it is peak_mb.
+peak_mb is the largest process (resident), exact. together_mb adds up the processes that ran at the same time, a shared
+page divided among all that share it (proportional set size), looked at ten times a second; at least peak_mb.
 """
 
 from __future__ import annotations
