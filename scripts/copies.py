@@ -19,17 +19,23 @@ from scipy.stats import hypergeom
 def copies(synth: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame,
            looks: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
     """Copy rates on several choices of columns, all tables as text. Keys are those of `looks`; see ``copy_rates``."""
-    tables = [frame.reset_index(drop=True) for frame in (synth, train, holdout)]
-    everything = pd.concat(tables, ignore_index=True)
-    everything = everything.apply(comparable)
-    ends = np.cumsum([len(table) for table in tables])[:-1]
+    everything = pd.concat([synth[train.columns], train, holdout], ignore_index=True)
+    for name in train:
+        if is_number(train[name]):
+            everything[name] = spelled(everything[name])
+    ends = [len(synth), len(synth) + len(train)]
     return {look: copy_rates(*np.split(row_numbers(everything, columns), ends)) for look, columns in looks.items()}
 
 
-def comparable(column: pd.Series) -> pd.Series:
-    """Numbers to six significant digits, as text: 1, 1.0 and 1.0000001 are one value. Other text stays as it is."""
-    number = pd.to_numeric(column, errors="coerce")
-    return column.where(number.isna(), number.map("{:.6g}".format))
+def is_number(cells: pd.Series) -> bool:
+    """Whether all cells but the empty ones are numbers. A list of codes is text if one code is: 250 is not 250.00."""
+    return bool(pd.to_numeric(cells[cells != ""], errors="coerce").notna().all())
+
+
+def spelled(cells: pd.Series) -> pd.Series:
+    """Numbers to six significant digits, as text: 1, 1.0 and 1.0000001 are one value. What is no number stays."""
+    number = pd.to_numeric(cells, errors="coerce")
+    return cells.where(number.isna(), number.map("{:.6g}".format))
 
 
 def row_numbers(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:

@@ -47,6 +47,11 @@ def test_spellings_of_a_number_are_one_value_and_a_missing_cell_is_none_of_them(
     assert copies(pd.DataFrame({"x": [""]}), one, pd.DataFrame({"x": [""]}), {"all": ["x"]})["all"]["holdout"] == 1
 
 
+def test_codes_are_text_if_one_of_them_is() -> None:
+    codes, asked = pd.DataFrame({"diag": ["250", "V57"]}), pd.DataFrame({"diag": ["250.00"]})
+    assert copies(asked, codes, codes, {"all": ["diag"]})["all"]["holdout"] == 0
+
+
 def test_a_row_that_is_often_in_train_is_seldom_missing_from_a_sample() -> None:
     often, once = (copy_rates(np.array([1]), np.array(train), np.array([5, 6]))["train"]
                    for train in ([1, 1, 1, 2], [1, 2, 3, 4]))
