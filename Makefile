@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types layers format install bench audit audit-evaluation constraints clean
+.PHONY: demo test lint types layers format install bench bench-tabular audit audit-evaluation constraints clean
 
 demo: $(VENV)/.core            ## the main job on the bundled real data: demo-release/
 	$(BIN)/tabsynth release demo:rand_hie --epsilon 1 --ledger demo-release/ledger --seed 1 --force -o demo-release
@@ -42,6 +42,12 @@ bench: $(VENV)/.core           ## time, memory, fidelity: needs TABSYNTH_DATA, a
 	$(BIN)/python scripts/bench_dp.py tables --data "$(TABSYNTH_DATA)"
 	$(if $(HARNESS),$(BIN)/python scripts/bench.py adult --data "$(TABSYNTH_DATA)" --harness "$(HARNESS)")
 	$(if $(HARNESS),$(BIN)/python scripts/bench_dp.py adult --data "$(TABSYNTH_DATA)" --harness "$(HARNESS)")
+
+bench-tabular: $(VENV)/.core   ## generators without a guarantee, ours and (PEERS=interpreter) others': TABSYNTH_DATA, HARNESS
+	$(BIN)/python scripts/bench_tabular.py compare --data "$(TABSYNTH_DATA)" --harness "$(HARNESS)" --keep tabular.jsonl \
+		$(if $(PEERS),--peers "$(PEERS)")
+	$(BIN)/python scripts/bench_tabular.py scale --data "$(TABSYNTH_DATA)" --keep tabular.jsonl
+	$(BIN)/python scripts/bench_tabular.py table --keep tabular.jsonl
 
 install: $(VENV)/.dev          ## everything a contributor needs
 

@@ -13,9 +13,9 @@ the first 80 % to train; every model gets one thread. Figures are one JSON line 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,27 +28,32 @@ import numpy as np
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "tabsynth" / "datasets" / "schemas"
 TABSYNTH = [sys.executable, "-m", "tabsynth"]
-KEPT = ("marg1_10", "marg2", "marg2_worst", "marg3", "det_hgb_auc", "tstr_auc", "tstr_f1", "dcr_share",
+MEASURED = str(Path(__file__).resolve().parent / "measured.py")
+KEPT = ("marg1_10", "marg2", "marg2_worst", "marg3", "det_hgb_auc", "tstr_auc", "trtr_auc", "tstr_f1", "dcr_share",
         "identical_train_n", "identical_holdout_n", "fd_violation", "invalid")
 
 
 def timed(command: Sequence[object]) -> dict[str, float]:
-    """Run a command; its wall seconds, CPU seconds and peak MB (resident, largest process so far)."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False,
-                          env={**os.environ, "OMP_NUM_THREADS": "1"})
-    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - start
-    if done.returncode not in (0, 1):
-        raise SystemExit(done.stderr)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"wall_s": round(wall, 2), "cpu_s": round(cpu, 2), "peak_mb": round(after.ru_maxrss / 1024)}
+    """Run a command on one thread; its wall seconds, CPU seconds and peak MB (see ``measured.py``)."""
+    return run(command, accepted=(0, 1))[0]
+
+
+def run(command: Sequence[object], accepted: Sequence[int] = (0,)) -> tuple[dict[str, float], str]:
+    """Run a command on one thread; what it took, and what it printed. Exit codes that are not `accepted` are raised."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "cost.json"
+        done = subprocess.run([sys.executable, MEASURED, str(report), *map(str, command)], capture_output=True,
+                              text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        if done.returncode not in accepted:
+            raise SystemExit(f"exit code {done.returncode}: {done.stderr.strip()}")
+        return json.loads(report.read_text("utf-8")), done.stdout
 
 
 def adult(data: Path, harness: Path, seed: int) -> None:
     """Fidelity of every model on adult, beside the ceiling (real rows) and independent columns."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        n = split_adult(data, folder)
+        n = sum(split_rows(data / "adult.csv", folder))
         judge = [sys.executable, harness, folder / "train.csv", folder / "holdout.csv"]
         tell("adult", "ceiling", score([*judge, "--ceiling", "--target", "income"]))
         guarantee = ["--epsilon", "1", "--delta", "1e-6", "--unit", "row"]
@@ -60,14 +65,30 @@ def adult(data: Path, harness: Path, seed: int) -> None:
             tell("adult", model, {"fit": fit, "sample": draw, **score([*judge, rows, "--target", "income"])})
 
 
-def split_adult(data: Path, folder: Path) -> int:
-    """Write train.csv and holdout.csv; returns the number of rows of both."""
-    lines = (data / "adult.csv").read_text("utf-8").splitlines()
-    order = np.random.default_rng(0).permutation(len(lines) - 1)
-    cut = int(0.8 * len(order))
-    for side, rows in (("train", order[:cut]), ("holdout", order[cut:])):
-        (folder / f"{side}.csv").write_text("\n".join([lines[0], *(lines[i + 1] for i in rows)]) + "\n", "utf-8")
-    return len(order)
+def split_rows(table: Path, folder: Path, unit: str | None = None) -> tuple[int, int]:
+    """Write train.csv and holdout.csv: 80 % of the rows, or of the people that column `unit` names, by generator 0.
+
+    People are permuted in sorted order of their (whole) numbers. Returns the rows of both files.
+    """
+    opened = gzip.open if table.suffix == ".gz" else open
+    with opened(table, "rt", encoding="utf-8") as file:
+        header, *lines = file.read().splitlines()
+    owner = np.arange(len(lines))
+    if unit is not None:
+        position = header.split(",").index(unit)
+        owner = np.array([int(line.split(",", position + 1)[position]) for line in lines])
+    train, holdout = by_person(owner)
+    for side, rows in (("train", train), ("holdout", holdout)):
+        (folder / f"{side}.csv").write_text("\n".join([header, *(lines[i] for i in rows)]) + "\n", "utf-8")
+    return len(train), len(holdout)
+
+
+def by_person(owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of 80 % of the people and of the others, in the order in which the people were drawn."""
+    people, number = np.unique(owner, return_inverse=True)
+    place = np.argsort(np.random.default_rng(0).permutation(len(people)))[number]
+    order = np.argsort(place, kind="stable")
+    return np.split(order, [int((place < int(0.8 * len(people))).sum())])
 
 
 def release(data: Path, seed: int) -> None:
@@ -164,8 +185,13 @@ def score(command: Sequence[object]) -> dict[str, Any]:
     return {k: v for k, v in json.loads(done.stdout).items() if k in KEPT}
 
 
-def tell(what: str, which: str, figures: dict[str, Any]) -> None:
-    print(json.dumps({"bench": what, "which": which, **figures}), flush=True)
+def tell(what: str, which: str, figures: dict[str, Any], keep: Path | None = None) -> None:
+    """Print a line of figures, and add it to a file."""
+    line = json.dumps({"bench": what, "which": which, **figures})
+    print(line, flush=True)
+    if keep is not None:
+        with keep.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from bench import SCHEMAS, TABSYNTH, score, split_adult, tell, timed
+from bench import SCHEMAS, TABSYNTH, score, split_rows, tell, timed
 
 ORDERED = ("age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week")
 CONTENDERS = (("marginal", "marginal", None), ("aim", "aim", None), ("mst", "mst", None),
@@ -75,7 +75,7 @@ def adult(data: Path, harness: Path, fits: int) -> None:
     """Raw adult end to end: marginal at three budgets, aim and mst beside it at epsilon 1."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        n = split_adult(data, folder)
+        n = sum(split_rows(data / "adult.csv", folder))
         train = folder / "train.csv"
         for model, epsilon in (("marginal", "0.3"), ("marginal", "1"), ("marginal", "3"), ("aim", "1"), ("mst", "1")):
             for number in range(fits):
