@@ -1,4 +1,4 @@
-"""A passphrase reaches a command through an environment variable only: arguments stand in histories and process lists."""
+"""A passphrase reaches a command through an environment variable only: arguments can be read in process lists."""
 
 from __future__ import annotations
 

@@ -275,7 +275,8 @@ def _header(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         raise ArtifactError(f"model file {path.name} has format version {version}; this tabsynth reads up to "
                             f"{SEALED}.", fix="Update tabsynth.")
     fields = FIELDS.get(version) if isinstance(version, int) else None
-    lacking = ["version"] if fields is None else [n for n, kind in fields.items() if not isinstance(header.get(n), kind)]
+    lacking = ["version"] if fields is None else [
+        name for name, kind in fields.items() if not isinstance(header.get(name), kind)]
     if lacking:
         raise ArtifactError(f"model file {path.name} is damaged: its header has no readable {lacking[0]!r}.",
                             fix="Restore it from a backup or fit again.")

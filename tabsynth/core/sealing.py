@@ -12,9 +12,12 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tabsynth.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 CIPHER: Final = "AES-256-GCM"
 KDF: Final = "scrypt"
@@ -58,9 +61,12 @@ def readable(facts: Any) -> bool:
     >>> readable(new_facts()), readable({**new_facts(), "parameters": {"n": 2**30, "r": 8, "p": 1}})
     (True, False)
     """
-    return (isinstance(facts, dict) and set(facts) == set(new_facts()) and facts["cipher"] == CIPHER
-            and facts["kdf"] == KDF and facts["parameters"] in READABLE
-            and _SALT.fullmatch(str(facts["salt"])) is not None and _NONCE.fullmatch(str(facts["nonce"])) is not None)
+    if not isinstance(facts, dict) or set(facts) != {"cipher", "kdf", "parameters", "salt", "nonce"}:
+        return False
+    known = facts["cipher"] == CIPHER and facts["kdf"] == KDF and facts["parameters"] in READABLE
+    return known and all(type(number) is int for number in facts["parameters"].values()) and all(
+        isinstance(text, str) and shape.fullmatch(text) is not None
+        for text, shape in ((facts["salt"], _SALT), (facts["nonce"], _NONCE)))
 
 
 def seal(content: bytes, passphrase: str, facts: Mapping[str, Any], *, associated: bytes) -> bytes:
@@ -94,7 +100,7 @@ def unseal(sealed: bytes, passphrase: str, facts: Mapping[str, Any], *, associat
         raise CannotBeOpened from error
 
 
-def _cipher(passphrase: str, facts: Mapping[str, Any]) -> Any:
+def _cipher(passphrase: str, facts: Mapping[str, Any]) -> AESGCM:
     """The cipher under the passphrase's key. Letters with accents count as equal however they were typed."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from cryptography.hazmat.primitives.kdf.scrypt import Scrypt

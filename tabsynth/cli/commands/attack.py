@@ -70,6 +70,6 @@ def command(
         raise UsageError("the attacks of tier 2 refit the model, and no model is given.",
                          fix="Name its file with --fitted MODEL, or choose --tier 1.")
     passphrase = passphrase_of(fitted, passphrase_env)
-    carry_out(Request(synthetic, train, holdout, fitted=fitted, passphrase=passphrase, schema=schema, unit=unit, policy=policy, tier=tier,
-                      sections=SECTIONS, seed=seed or 0, log=Keeping(not no_log, log)),
+    carry_out(Request(synthetic, train, holdout, fitted=fitted, passphrase=passphrase, schema=schema, unit=unit,
+                      policy=policy, tier=tier, sections=SECTIONS, seed=seed or 0, log=Keeping(not no_log, log)),
               Console(as_json, quiet), output=output, force=force, fail_under=fail_under, fail_over=fail_over)

@@ -57,6 +57,6 @@ def command(
     from tabsynth.pipeline.evaluation_log import Keeping
 
     passphrase = passphrase_of(fitted, passphrase_env)
-    carry_out(Request(synthetic, train, holdout, fitted=fitted, passphrase=passphrase, schema=schema, unit=unit, policy=policy, seed=seed or 0,
-                      log=Keeping(not no_log, log)),
+    carry_out(Request(synthetic, train, holdout, fitted=fitted, passphrase=passphrase, schema=schema, unit=unit,
+                      policy=policy, seed=seed or 0, log=Keeping(not no_log, log)),
               Console(as_json, quiet), output=output, force=force, fail_under=fail_under, fail_over=fail_over)
