@@ -88,7 +88,8 @@ def test_no_two_files_share_key_or_nonce(file: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("path_to", "value"), [
     (("model",), "independent"), (("privacy", "personal_data"), False), (("privacy", "notice"), ""),
-    (("encryption", "parameters", "n"), 2**16), (("encryption", "salt"), "0" * 32), (("encryption", "nonce"), "0" * 24)])
+    (("encryption", "parameters", "n"), 2**16), (("encryption", "salt"), "0" * 32),
+    (("encryption", "nonce"), "0" * 24)])
 def test_a_changed_header_reads_like_a_wrong_passphrase(file: Path, path_to: tuple[str, ...], value: Any) -> None:
     wrong = refusal(file, "another horse altogether")
     assert "passphrase is wrong, or the file was changed" in wrong
