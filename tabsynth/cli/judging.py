@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from tabsynth.pipeline.assess import Request
 
 
+def passphrase_of(fitted: Path | None, variable: str | None) -> str | None:
+    """The passphrase of the model file, refused where there is no file that it could open."""
+    from tabsynth.cli.passphrase import passphrase_in
+    from tabsynth.core.errors import UsageError
+
+    if variable is not None and fitted is None:
+        raise UsageError("--passphrase-env is for a model file, and none is given.",
+                         fix="Name it with --fitted MODEL, or leave the option out.")
+    return passphrase_in(variable)
+
+
 def carry_out(request: Request, console: Console, *, output: Path | None, force: bool, fail_under: Sequence[str] | None,
               fail_over: Sequence[str] | None) -> None:
     """Evaluate, write, print.

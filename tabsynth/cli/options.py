@@ -43,6 +43,11 @@ PopulationOption = Annotated[str | None, typer.Option(
     "--population", metavar="NAME", help="Whose budget is spent. Default: the schema's, else the file's name.")]
 AllowLargeOption = Annotated[bool, typer.Option(
     "--allow-large-epsilon", help="Accept epsilon above 10, which protects next to nothing.")]
+PassphraseOption = Annotated[str | None, typer.Option(
+    "--passphrase-env", metavar="NAME", help="Environment variable with the passphrase of the encrypted model file.")]
+NewPassphraseOption = Annotated[str | None, typer.Option(
+    "--passphrase-env", metavar="NAME", help="Encrypt the model file under the passphrase in this environment "
+                                             "variable.")]
 PolicyOption = Annotated[str, typer.Option(
     "--policy", metavar="NAME", help="public, controlled, spe-export, internal-test, or a file.")]
 SetOption = Annotated[list[str] | None, typer.Option(

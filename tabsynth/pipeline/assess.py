@@ -36,6 +36,7 @@ class Request:
     Args:
         synthetic, train, holdout: files.
         fitted: the model file, for further draws and refits.
+        passphrase: of the model file, if it is encrypted.
         schema: of the three tables; None = the fitted model's, else guessed from the training table.
         unit: column that names the person; None = as the schema says.
         policy: profile that turns findings into the outcome.
@@ -48,6 +49,7 @@ class Request:
     train: str
     holdout: str
     fitted: Path | None = None
+    passphrase: str | None = field(default=None, repr=False)
     schema: Path | None = None
     unit: str | None = None
     policy: str = "controlled"
@@ -59,7 +61,7 @@ class Request:
 
 def assess(request: Request, *, progress: Progress = silent) -> tuple[Evaluation, dict[str, Any]]:
     """Read the three tables under one schema, evaluate, write the evaluation down, and build the internal document."""
-    model = None if request.fitted is None else load_model(request.fitted)
+    model = None if request.fitted is None else load_model(request.fitted, passphrase=request.passphrase)
     real, held, synth = _tables(request, model, progress)
     log = request.log.open_for(request.train)
     result = evaluate(synth, real, held, seed=request.seed, policy=request.policy, tier=request.tier,

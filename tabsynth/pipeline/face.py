@@ -92,7 +92,7 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
             ledger: str | Path | None = None, population: str | None = None, allow_large_epsilon: bool = False,
             policy: str = "controlled", holdout: float = splits.HOLDOUT, disclose_evaluation: bool = False,
             seed: int | None = None, name: str = "table", log: str | Path | None = None, force: bool = False,
-            progress: Progress = silent) -> releases.Released:
+            passphrase: str | None = None, progress: Progress = silent) -> releases.Released:
     """The main job: split by person, fit, sample, evaluate, judge, and write a release folder.
 
     Privacy is chosen by name: `epsilon` (1 is the recommended value) or ``no_dp=True``.
@@ -105,6 +105,7 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
         ledger: with epsilon; None = ``tabsynth-ledger`` beside the input, for frames in the working directory.
         log: folder in which the evaluation is written down; None = ``tabsynth-evaluations`` beside the input, for
             frames nowhere.
+        passphrase: encrypt the model file in ``internal/`` under it.
 
     Raises:
         UsageError: privacy was not chosen, or chosen twice. Every error of the steps.
@@ -122,7 +123,7 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
     request = releases.Request(
         table=str(data) if by_path else "", output=Path(output), privacy=privacy, reading=reading, model=model,
         settings=settings, rows=n, seed=seed, policy=policy, holdout=holdout, disclose_evaluation=disclose_evaluation,
-        force=force, log=Keeping(by_path or log is not None, None if log is None else Path(log)),
+        force=force, passphrase=passphrase, log=Keeping(by_path or log is not None, None if log is None else Path(log)),
         source=None if by_path else _input(data, schema, unit, name, private=privacy is not None))
     return releases.release(request, progress=progress)
 

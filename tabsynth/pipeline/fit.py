@@ -64,16 +64,17 @@ class Fitted:
     def personal_data(self) -> bool:
         return bool(self.privacy["personal_data"])
 
-    def save(self, path: Path, *, force: bool = False) -> None:
-        """Write the model file; see ``core.artifact``."""
+    def save(self, path: Path, *, passphrase: str | None = None, force: bool = False) -> None:
+        """Write the model file, encrypted where there is a passphrase; see ``core.artifact``."""
         artifact.save(path, artifact.Artifact(
             model=self.choice.model, coding=self.generator.coding_, state=self.generator.state(),
-            privacy=self.privacy, info={**self.info, "reason": self.choice.reason}), force=force)
+            privacy=self.privacy, info={**self.info, "reason": self.choice.reason}),
+            passphrase=passphrase, force=force)
 
 
-def load_model(path: Path) -> Fitted:
-    """A fitted model from its file. Nothing in the file is executed."""
-    stored = artifact.load(path)
+def load_model(path: Path, *, passphrase: str | None = None) -> Fitted:
+    """A fitted model from its file. Nothing in the file is executed; see ``core.artifact.read`` for the errors."""
+    stored = artifact.load(path, passphrase=passphrase)
     with artifact.fitting(path):
         generator = registry.load("models", stored.model).from_state(stored.state, stored.coding)
     statement = stored.privacy.get("statement")

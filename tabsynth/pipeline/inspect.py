@@ -1,4 +1,4 @@
-"""Looking at a table (what are its columns?) or at a model file (what does it hold?)."""
+"""Looking at a table: what are its columns? What a model file holds is told by ``contents``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tabsynth.core import artifact, yaml_text
+from tabsynth.core import yaml_text
 from tabsynth.core.errors import UsageError
 from tabsynth.core.files import check_writable, refuse_existing, replace_file
 from tabsynth.core.schema import NUMERIC, Dialect, Schema
@@ -16,7 +16,6 @@ from tabsynth.core.schema_file import dump_schema
 from tabsynth.datasets import formats
 from tabsynth.datasets.guess import Guessed, guess, proposals
 from tabsynth.pipeline.inputs import DEMO, Reading, overridden, stem
-from tabsynth.privacy.statement import Statement
 
 SCHEMA_HEADER: Final = """\
 # Schema of {name}, guessed. Read it, correct it, keep it: a fit learns from here what a column is.
@@ -125,24 +124,8 @@ def schema_files(path: Path, *, with_values: bool) -> list[Path]:
     return [path, path.with_name(f"{path.stem}.derived{path.suffix}")][:1 + with_values]
 
 
-def inspect_model(path: Path) -> dict[str, Any]:
-    """What a model file holds: its header, its columns with the number of learned codes, its arrays' shapes."""
-    stored = artifact.load(path)
-    coding = stored.coding
-    statement = stored.privacy.get("statement")
-    return {
-        "file": path.name, "model": stored.model, "privacy": dict(stored.privacy), "info": dict(stored.info),
-        "statement": None if statement is None else Statement.from_json(statement).to_text(),
-        "unit": coding.schema.unit, "public_coding": coding.is_public,
-        "columns": [{"name": c.name, "kind": c.kind, "role": c.role,
-                     "codes": coding.codecs[c.name].size if c.name in coding.codecs else None,
-                     "modelled": c.name in coding.codecs} for c in coding.schema.columns],
-        "arrays": {name: list(array.shape) for name, array in stored.state.arrays.items()},
-    }
-
-
 def is_model_file(path: Path) -> bool:
-    """True for zip files with our header; decides what ``tabsynth inspect FILE`` looks at."""
+    """True for the suffix of model files; decides what ``tabsynth inspect FILE`` looks at."""
     return path.suffix == ".tabsynth"
 
 

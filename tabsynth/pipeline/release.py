@@ -17,6 +17,7 @@ from tabsynth.core.artifact import canonical_json
 from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.files import check_folder, prepare_folder
 from tabsynth.core.progress import Progress, silent
+from tabsynth.core.sealing import check_passphrase
 from tabsynth.core.table import Table
 from tabsynth.evaluation.verdict import load_policy
 from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
@@ -55,6 +56,7 @@ class Request:
         source: the table itself, where it is not in a file; then `table` and `reading` are not looked at.
         log: where the evaluation is written down; without a folder of its own next to the ledger where one is given,
             else beside the input.
+        passphrase: encrypt ``internal/model.tabsynth`` under it; None = do not.
     """
 
     table: str
@@ -72,6 +74,7 @@ class Request:
     force: bool = False
     source: Input | None = None
     log: Keeping = field(default_factory=Keeping)
+    passphrase: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def write_parts(folder: Path, request: Request, source: Input, parts: Split, fit
     mark = ".REFUSED" if refused else ""
     full = document(evaluation, context, "internal")
     write_report(internal, full, name="report")
-    fitted.save(internal / "model.tabsynth")
+    fitted.save(internal / "model.tabsynth", passphrase=request.passphrase)
     write_json(internal / "split.json", {"table": source.name, **parts.facts()})
     files = write_tables(share, synth, mark)
     if not refused:
@@ -241,6 +244,8 @@ def refuse_early(request: Request) -> None:
     """Refuse, before a row is read or a budget booked, what would otherwise fail after the fit."""
     load_policy(request.policy)
     check_folder(request.output)
+    if request.passphrase is not None:
+        check_passphrase(request.passphrase)
     if request.rows is not None and request.rows < 1:
         raise UsageError(f"a release needs at least one row, got {request.rows}.")
     if not request.force and any((request.output / part).exists() for part in PARTS):

@@ -122,14 +122,18 @@ class TabularSynthesizer:
         """
         return answer(self._fitted(), where, population=population)
 
-    def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write the model file (JSON and safetensors; without epsilon it is personal data and says so)."""
-        self._fitted().save(Path(path), force=force)
+    def save(self, path: str | Path, *, passphrase: str | None = None, force: bool = False) -> None:
+        """Write the model file (JSON and safetensors; without epsilon it is personal data and says so).
+
+        Args:
+            passphrase: encrypt the file under it (at least 12 characters). Without it nobody can open the file again.
+        """
+        self._fitted().save(Path(path), passphrase=passphrase, force=force)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, *, passphrase: str | None = None) -> Self:
         """A fitted synthesizer from a model file. `sample` then returns pandas frames."""
-        fitted = load_model(Path(path))
+        fitted = load_model(Path(path), passphrase=passphrase)
         self = cls(model=fitted.choice.model)
         self.fitted_, self.schema_ = fitted, fitted.generator.coding_.schema
         self.statement_, self._kind = fitted.statement, "pandas"

@@ -11,7 +11,7 @@ from tabsynth.core.codec.base import Codec
 from tabsynth.core.codec.line import LineCodec
 from tabsynth.core.codec.scale import Scale
 from tabsynth.core.coding import Coding
-from tabsynth.core.errors import SourceError, VerificationError
+from tabsynth.core.errors import SourceError, UsageError, VerificationError
 from tabsynth.pipeline.fit import Fitted, load_model
 from tabsynth.pipeline.inspect import is_model_file
 from tabsynth.privacy.statement import Statement
@@ -20,8 +20,8 @@ from tabsynth.reports import document, provenance
 REFUSED: Final = "manifest.REFUSED.json"
 
 
-def verify(path: Path) -> dict[str, Any]:
-    """Recompute everything that can be recomputed.
+def verify(path: Path, *, passphrase: str | None = None) -> dict[str, Any]:
+    """Recompute everything that can be recomputed; the passphrase is that of an encrypted model file.
 
     Returns:
         What was checked, in words, and the claims that hold.
@@ -30,7 +30,10 @@ def verify(path: Path) -> dict[str, Any]:
         VerificationError: names the first thing that does not match. SourceError: nothing to verify here.
     """
     if is_model_file(path):
-        return verify_model(path)
+        return verify_model(path, passphrase=passphrase)
+    if passphrase is not None:
+        raise UsageError(f"{path} is not a model file, so a passphrase opens nothing in it.",
+                         fix="Leave the passphrase out, or name the .tabsynth file.")
     if not path.is_dir():
         raise SourceError(f"{path} is neither a release folder nor a model file.",
                           fix="Name a release folder, its share part, or a .tabsynth file.")
@@ -99,9 +102,9 @@ def refuse_other_model(path: Path, manifest: dict[str, Any], statement: dict[str
         raise VerificationError("the model file carries another privacy statement than statement.json.")
 
 
-def verify_model(path: Path) -> dict[str, Any]:
+def verify_model(path: Path, *, passphrase: str | None = None) -> dict[str, Any]:
     """Checksums, readability, the privacy statement that the file carries, and whether its content can be under it."""
-    fitted = load_model(path)
+    fitted = load_model(path, passphrase=passphrase)
     checked = ["checksums match", "the content fits the format"]
     statement = fitted.statement
     if fitted.personal_data is not (statement is None):

@@ -41,6 +41,7 @@ class PlainCodec(Codec):
 
     size = property(lambda self: len(self.values))
     ordered = property(lambda self: 0)
+    holds = property(lambda self: {"values": len(self.values)})
 
     def encode(self, cells):
         return np.array([self.values.index(v) if v in self.values else self.values.index(2 * (v // 2))

@@ -8,12 +8,9 @@ import pytest
 
 from tabsynth.core import yaml_text
 from tabsynth.core.errors import SourceError, UsageError
-from tabsynth.core.schema import Column
 from tabsynth.core.schema_file import load_schema
-from tabsynth.pipeline.fit import fit
 from tabsynth.pipeline.inputs import Reading
-from tabsynth.pipeline.inspect import inspect_model, inspect_table, write_schema
-from tabsynth.pipeline.synthesizer import generator
+from tabsynth.pipeline.inspect import inspect_table, write_schema
 
 
 def test_the_schema_is_editable_and_holds_no_value(csv_file: Path, tmp_path: Path) -> None:
@@ -52,15 +49,3 @@ def test_nothing_is_overwritten_not_even_the_second_file(csv_file: Path, tmp_pat
 def test_a_bundled_table_is_not_guessed() -> None:
     with pytest.raises(UsageError, match="reviewed schema"):
         inspect_table("demo:rand_hie", Reading())
-
-
-def test_a_model_file_says_what_it_holds(table, tmp_path: Path) -> None:
-    fit(table, model="independent", rng=generator(1)).save(tmp_path / "m.tabsynth")
-    facts = inspect_model(tmp_path / "m.tabsynth")
-    columns = {c["name"]: c for c in facts["columns"]}
-    assert facts["model"] == "independent"
-    assert "personal data" in facts["privacy"]["notice"]
-    assert facts["statement"] is None
-    assert columns["patient"]["modelled"] is False
-    assert columns["ward"]["codes"] >= 3
-    assert Column("patient", "id", role="unit").role == columns["patient"]["role"]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli.console import Console
-from tabsynth.cli.options import JsonOption
+from tabsynth.cli.options import JsonOption, PassphraseOption
 
 NAME = "answer"
 SHORT = "Count with an interval, from a private model."
@@ -21,17 +21,19 @@ def command(
                                         "\"sex == 'f' and age >= 65\".")],
     population: Annotated[bool, typer.Option(
         "--population", help="Also the interval for the people whom the table is a random sample of.")] = False,
+    passphrase_env: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """How many people satisfy a condition, with a 95 % interval that tells what the privacy noise may have done.
 
     Reads the model file only and spends no budget.
     """
+    from tabsynth.cli.passphrase import passphrase_in
     from tabsynth.pipeline.answer import answer, lines
     from tabsynth.pipeline.fit import load_model
 
     console = Console(as_json)
-    fitted = load_model(model)
+    fitted = load_model(model, passphrase=passphrase_in(passphrase_env))
     found = answer(fitted, where, population=population)
     console.document(found.to_json())
     if not as_json:

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from tabsynth.cli.console import Console
-from tabsynth.cli.judging import carry_out
+from tabsynth.cli.judging import carry_out, passphrase_of
 from tabsynth.cli.options import (
     EvaluationOption,
     FailOver,
@@ -18,6 +18,7 @@ from tabsynth.cli.options import (
     JsonOption,
     LogOption,
     NoLogOption,
+    PassphraseOption,
     PolicyOption,
     QuietOption,
     SchemaOption,
@@ -44,6 +45,7 @@ def command(
                                                  "65 times: minutes to hours.")] = 1,
     fitted: Annotated[Path | None, typer.Option(
         "--fitted", metavar="MODEL", help="The model file, whose recipe tier 2 refits.")] = None,
+    passphrase_env: PassphraseOption = None,
     schema: SchemaOption = None,
     unit: UnitOption = None,
     policy: PolicyOption = "controlled",
@@ -67,6 +69,7 @@ def command(
     if tier == REFITS and fitted is None:
         raise UsageError("the attacks of tier 2 refit the model, and no model is given.",
                          fix="Name its file with --fitted MODEL, or choose --tier 1.")
-    carry_out(Request(synthetic, train, holdout, fitted=fitted, schema=schema, unit=unit, policy=policy, tier=tier,
-                      sections=SECTIONS, seed=seed or 0, log=Keeping(not no_log, log)),
+    passphrase = passphrase_of(fitted, passphrase_env)
+    carry_out(Request(synthetic, train, holdout, fitted=fitted, passphrase=passphrase, schema=schema, unit=unit,
+                      policy=policy, tier=tier, sections=SECTIONS, seed=seed or 0, log=Keeping(not no_log, log)),
               Console(as_json, quiet), output=output, force=force, fail_under=fail_under, fail_over=fail_over)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli.console import Console
-from tabsynth.cli.judging import carry_out
+from tabsynth.cli.judging import carry_out, passphrase_of
 from tabsynth.cli.options import (
     EvaluationOption,
     FailOver,
@@ -18,6 +18,7 @@ from tabsynth.cli.options import (
     JsonOption,
     LogOption,
     NoLogOption,
+    PassphraseOption,
     PolicyOption,
     QuietOption,
     SchemaOption,
@@ -38,6 +39,7 @@ def command(
     output: EvaluationOption = None,
     fitted: Annotated[Path | None, typer.Option(
         "--fitted", metavar="MODEL", help="The model file, for further draws.")] = None,
+    passphrase_env: PassphraseOption = None,
     schema: SchemaOption = None,
     unit: UnitOption = None,
     policy: PolicyOption = "controlled",
@@ -54,6 +56,7 @@ def command(
     from tabsynth.pipeline.assess import Request
     from tabsynth.pipeline.evaluation_log import Keeping
 
-    carry_out(Request(synthetic, train, holdout, fitted=fitted, schema=schema, unit=unit, policy=policy, seed=seed or 0,
-                      log=Keeping(not no_log, log)),
+    passphrase = passphrase_of(fitted, passphrase_env)
+    carry_out(Request(synthetic, train, holdout, fitted=fitted, passphrase=passphrase, schema=schema, unit=unit,
+                      policy=policy, seed=seed or 0, log=Keeping(not no_log, log)),
               Console(as_json, quiet), output=output, force=force, fail_under=fail_under, fail_over=fail_over)

@@ -22,6 +22,7 @@ from tabsynth.cli.options import (
     LedgerOption,
     ModelOption,
     NaOption,
+    NewPassphraseOption,
     PopulationOption,
     QuietOption,
     SchemaOption,
@@ -53,12 +54,14 @@ def command(
     encoding: EncodingOption = None,
     decimal: DecimalOption = None,
     na: NaOption = None,
+    passphrase_env: NewPassphraseOption = None,
     dry_run: DryRunOption = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Fit a model to a table, with differential privacy (--epsilon) or without a formal guarantee."""
+    from tabsynth.cli.passphrase import passphrase_in
     from tabsynth.core.files import check_writable, refuse_existing
     from tabsynth.pipeline.fit import Privacy, fit, privacy_for
     from tabsynth.pipeline.inputs import Reading, read_input
@@ -70,6 +73,7 @@ def command(
     console = Console(as_json, quiet)
     refuse_existing(output, force=force)
     check_writable(output)
+    passphrase = passphrase_in(passphrase_env)
     reading = Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ()))
     settings = parse_settings(setting or [])
     if dry_run:
@@ -86,11 +90,12 @@ def command(
                               allow_large=allow_large_epsilon)
         fitted = fit(source.table, model=model, privacy=privacy, rng=generator(seed), settings=settings,
                      progress=progress)
-        fitted.save(output, force=force)
+        fitted.save(output, passphrase=passphrase, force=force)
     statement = None if fitted.statement is None else fitted.statement.to_json()
     console.document({"model": fitted.choice.model, "reason": fitted.choice.reason, "file": str(output),
                       "unit": source.table.schema.unit or "row", "schema": source.schema_source,
-                      "personal_data": fitted.personal_data, "statement": statement})
+                      "personal_data": fitted.personal_data, "encrypted": passphrase is not None,
+                      "statement": statement})
     if as_json:
         return
     unit = source.table.schema.unit
@@ -99,4 +104,5 @@ def command(
     console.tell("guessed; write and review one with tabsynth inspect." if source.guessed else source.schema_source,
                  label="Schema")
     console.tell(promise(fitted), label="Privacy")
-    console.tell(f"{output}; tabsynth inspect {output} shows what is in it.", label="Written")
+    encrypted, option = ("", "") if passphrase is None else (" (encrypted)", f" --passphrase-env {passphrase_env}")
+    console.tell(f"{output}{encrypted}; tabsynth inspect {output}{option} shows what is in it.", label="Written")

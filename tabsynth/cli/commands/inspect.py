@@ -16,6 +16,7 @@ from tabsynth.cli.options import (
     FormatOption,
     JsonOption,
     NaOption,
+    PassphraseOption,
     QuietOption,
     UnitOption,
 )
@@ -39,19 +40,27 @@ def command(
     encoding: EncodingOption = None,
     decimal: DecimalOption = None,
     na: NaOption = None,
+    passphrase_env: PassphraseOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Guess what each column of a table is and write an editable schema; or tell what a model file holds."""
+    from tabsynth.cli.passphrase import passphrase_in
     from tabsynth.core.errors import UsageError
+    from tabsynth.pipeline.contents import inspect_model
     from tabsynth.pipeline.inputs import Reading
-    from tabsynth.pipeline.inspect import check_schema_files, inspect_model, inspect_table, is_model_file, write_schema
+    from tabsynth.pipeline.inspect import check_schema_files, inspect_table, is_model_file, write_schema
 
     console = Console(as_json, quiet)
     if is_model_file(Path(table)):
-        _tell_model(console, inspect_model(Path(table)))
+        if output is not None or with_values:
+            raise UsageError(f"{table} is a model file: it is described without its values, and gives no schema.",
+                             fix="Leave out -o and --with-values; --json gives the description to a program.")
+        _tell_model(console, inspect_model(Path(table), passphrase=passphrase_in(passphrase_env)))
         return
+    if passphrase_env is not None:
+        raise UsageError("--passphrase-env is for a model file.", fix="Leave it out for a table.")
     target = None if str(output) == "-" else output
     if with_values and target is None:
         raise UsageError("--with-values needs -o FILE: the proposals are written beside the schema.")
@@ -97,22 +106,26 @@ def _few(names: list[str]) -> str:
 
 
 def _tell_model(console: Console, facts: dict[str, Any]) -> None:
+    """What the file is, one line a column, one line a member, and the privacy statement where there is one."""
+    from tabsynth.pipeline.contents import PURPOSE, learned, lines
+
     console.document(facts)
     if console.as_json:
         return
-    console.say(f"{facts['file']}: model {facts['model']}, tabsynth {facts['info'].get('tabsynth', 'unknown')}")
-    console.tell(facts["privacy"].get("notice") or "Fitted with differential privacy; the statement is below.")
-    if facts["unit"]:
-        console.say(f"unit: {facts['unit']}")
-    console.say()
-    console.say(f"{'column':<30} {'kind':<9} {'role':<17} {'codes learned':>13}")
-    for column in facts["columns"]:
-        codes = f"{column['codes']:,}" if column["modelled"] else "none"
-        console.say(f"{column['name'][:30]:<30} {column['kind']:<9} {column['role']:<17} {codes:>13}")
-    console.say()
-    console.say(f"{'array':<50} shape")
-    for name, shape in facts["arrays"].items():
-        console.say(f"{name[:50]:<50} {' x '.join(map(str, shape)) or 'one number'}")
+    version = facts.get("info", {}).get("tabsynth")
+    console.say(f"{facts['file']}: model {facts['model']}" + (f", written by tabsynth {version}" if version else ""))
+    for label, text in lines(facts):
+        console.tell(text, label=label)
+    if "columns" in facts:
+        console.say()
+        console.say(f"{'column':<24} {'kind':<9} {'role':<17} learned")
+        for column in facts["columns"]:
+            name = column["name"] if len(column["name"]) <= 24 else column["name"][:21] + "..."
+            console.entry(f"{name:<24} {column['kind']:<9} {column['role']:<17} ", learned(column))
+        console.say()
+        console.say(f"{'part of the file':<24} {'bytes':>13}   {facts['parameters']:,} numbers in all")
+        for name, size in facts["members"].items():
+            console.entry(f"{name:<24} {size:>13,}   ", PURPOSE[name])
     if facts["statement"]:
         console.say()
         for line in facts["statement"].splitlines():

@@ -26,6 +26,7 @@ from tabsynth.cli.options import (
     LogOption,
     ModelOption,
     NaOption,
+    NewPassphraseOption,
     NoLogOption,
     PolicyOption,
     PopulationOption,
@@ -71,6 +72,7 @@ def command(
     na: NaOption = None,
     log: LogOption = None,
     no_log: NoLogOption = False,
+    passphrase_env: NewPassphraseOption = None,
     dry_run: DryRunOption = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -80,6 +82,7 @@ def command(
 
     Privacy is chosen by name: --epsilon E (1 is recommended) or --no-dp.
     """
+    from tabsynth.cli.passphrase import passphrase_in
     from tabsynth.core.errors import UsageError
     from tabsynth.evaluation.verdict import load_policy
     from tabsynth.pipeline.evaluation_log import Keeping
@@ -101,7 +104,7 @@ def command(
         reading=Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ())), model=model,
         settings=parse_settings(setting or []), rows=n, seed=seed, policy=policy, holdout=holdout,
         disclose_evaluation=disclose_evaluation, command=shown_command(sys.argv), force=force,
-        log=Keeping(not no_log, log))
+        log=Keeping(not no_log, log), passphrase=passphrase_in(passphrase_env))
     if dry_run:
         refuse_early(request)
         load_policy(policy)

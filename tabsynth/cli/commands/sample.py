@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli.console import Console
-from tabsynth.cli.options import ForceOption, FormatOption, JsonOption, QuietOption, SeedOption
+from tabsynth.cli.options import ForceOption, FormatOption, JsonOption, PassphraseOption, QuietOption, SeedOption
 
 NAME = "sample"
 SHORT = "Draw synthetic rows from a model."
@@ -26,12 +26,14 @@ def command(
         "--where", metavar="EXPR", help="Condition that every row keeps, e.g. \"age >= 65 and sex == 'f'\".")] = None,
     jobs: Annotated[int, typer.Option(
         "--jobs", metavar="N", help="Processes that draw. The bytes are the same for any number.")] = 1,
+    passphrase_env: PassphraseOption = None,
     format: FormatOption = "auto",
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Draw synthetic rows from a model. Same model, seed and n: same bytes."""
+    from tabsynth.cli.passphrase import passphrase_in
     from tabsynth.core.errors import UsageError
     from tabsynth.core.files import check_writable, refuse_existing
     from tabsynth.pipeline.fit import load_model
@@ -45,7 +47,7 @@ def command(
     if output != "-":
         refuse_existing(Path(output), force=force)
         check_writable(Path(output))
-    fitted = load_model(model)
+    fitted = load_model(model, passphrase=passphrase_in(passphrase_env))
     fixed = None if given is None else read_given(given, fitted.generator.coding_.schema)
     if n is None and fixed is None:
         raise UsageError("sample needs -n, the number of rows.")

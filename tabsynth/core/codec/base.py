@@ -33,6 +33,11 @@ class Codec(ABC):
         """How many of the first codes lie on a line in rising order (0 for categories)."""
 
     @property
+    @abstractmethod
+    def holds(self) -> dict[str, int]:
+        """How many codes there are of each sort ("levels", "values", "atoms", "bins"), without the special ones."""
+
+    @property
     def missing(self) -> int:
         """The code of a cell that is not given. The last three codes of every codec are special."""
         return self.size - 3

@@ -30,6 +30,10 @@ class BooleanCodec(Codec):
         return 2
 
     @property
+    def holds(self) -> dict[str, int]:
+        return {"values": 2}
+
+    @property
     def pooled(self) -> Mapping[str, Any]:
         return {"levels": 0, "share": 0.0}
 

@@ -53,6 +53,10 @@ class CategoryCodec(Codec):
     def ordered(self) -> int:
         return 0
 
+    @property
+    def holds(self) -> dict[str, int]:
+        return {"levels": len(self.levels)}
+
     @cached_property
     def _index(self) -> dict[str, int]:
         return {level: i for i, level in enumerate(self.levels)}

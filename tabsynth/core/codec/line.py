@@ -57,6 +57,10 @@ class LineCodec(Codec):
         return len(self.atoms) + self._bins
 
     @property
+    def holds(self) -> dict[str, int]:
+        return {"atoms": len(self.atoms), "bins": self._bins}
+
+    @property
     def _bins(self) -> int:
         return max(len(self.first) - 1, 0)
 
