@@ -29,10 +29,13 @@ def natural_type(column: Column) -> pa.DataType:
     return arrow_type(f"timestamp[us, tz={column.timezone}]" if column.timezone else text)
 
 
-def to_array(column: Column, cells: Cells) -> pa.Array:
+def to_array(column: Column, cells: Cells, *, coded: bool = False) -> pa.Array:
     """The Arrow array of one column, in the type it came with.
 
     Whole numbers beyond the type's range are clipped to it. Regenerated ids that the type cannot hold come as strings.
+
+    Args:
+        coded: categories that came as strings are given as dictionaries of strings.
     """
     import pyarrow as pa
 
@@ -44,6 +47,8 @@ def to_array(column: Column, cells: Cells) -> pa.Array:
         return pa.nulls(len(cells)) if not cells.present.any() else to_array(column, _as_text_storage(cells))
     if pa.types.is_dictionary(wanted):
         return _write_dictionary(wanted, column, cells)
+    if coded and is_text(wanted) and cells.levels:
+        return pa.DictionaryArray.from_arrays(_plain(cells.values, pa.int32(), cells), pa.array(cells.levels, wanted))
     empty, *_ = read_array(column.name, pa.array([], wanted))
     target = replace(empty, kind="id") if _too_big(wanted, column) else empty
     plain = _with_sentinel(recast(cells, column, target), column, target)
@@ -75,25 +80,32 @@ def _with_sentinel(cells: Cells, column: Column, target: Column) -> Cells:
                    state=np.where(absent, PRESENT, cells.state).astype(np.uint8))
 
 
-def _write(wanted: Any, cells: Cells, column: Column) -> pa.Array:
+def _plain(values: NDArray[Any], wanted: Any, cells: Cells) -> pa.Array:
+    """The values as they are, null where the cell is not given."""
     import pyarrow as pa
 
     absent = ~cells.present
+    return pa.array(values, wanted, mask=absent if absent.any() else None)
+
+
+def _write(wanted: Any, cells: Cells, column: Column) -> pa.Array:
+    import pyarrow as pa
+
     is_ = pa.types
     if is_text(wanted):
-        texts = _texts(cells)
-        return pa.array(texts, wanted, mask=absent)
+        return _plain(_texts(cells), wanted, cells)
     if column.kind == "id":  # uint64 beyond int64
         return _write_big(wanted, cells)
     if is_.is_integer(wanted):
         info = np.iinfo(wanted.to_pandas_dtype())
         low, high = max(int(info.min), -(2**63)), min(int(info.max), 2**63 - 1)
-        return pa.array(np.clip(cells.values, low, high).astype(info.dtype), wanted, mask=absent)
+        whole = cells.values if info.dtype == np.int64 else np.clip(cells.values, low, high).astype(info.dtype)
+        return _plain(whole, wanted, cells)
     if is_.is_floating(wanted):
         limit = float(np.finfo(wanted.to_pandas_dtype()).max)
-        return pa.array(np.clip(cells.values, -limit, limit).astype(wanted.to_pandas_dtype()), wanted, mask=absent)
+        return _plain(np.clip(cells.values, -limit, limit).astype(wanted.to_pandas_dtype()), wanted, cells)
     if is_.is_boolean(wanted):
-        return pa.array(cells.values, wanted, mask=absent)
+        return _plain(cells.values, wanted, cells)
     return _write_decimal(wanted, cells) if is_.is_decimal(wanted) else _write_clock(wanted, cells)
 
 
@@ -129,18 +141,17 @@ def _write_decimal(wanted: Any, cells: Cells) -> pa.Array:
 def _write_clock(wanted: Any, cells: Cells) -> pa.Array:
     import pyarrow as pa
 
-    absent = ~cells.present
     if pa.types.is_date(wanted):
         days = np.clip(cells.values, -(2**31), 2**31 - 1).astype(np.int32)
-        return pa.array(days, pa.int32(), mask=absent).cast(pa.date32()).cast(wanted)
+        return _plain(days, pa.int32(), cells).cast(pa.date32()).cast(wanted)
     if wanted.unit == "ns":
         edge = (2**63 - 1) // 1000
         ticks = np.clip(cells.values, -edge, edge) * 1000
     else:
         ticks = cells.values // PER_MICRO[wanted.unit]
     if pa.types.is_time32(wanted):
-        return pa.array(ticks.astype(np.int32), pa.int32(), mask=absent).cast(wanted)
-    return pa.array(ticks, pa.int64(), mask=absent).cast(wanted)
+        return _plain(ticks.astype(np.int32), pa.int32(), cells).cast(wanted)
+    return _plain(ticks, pa.int64(), cells).cast(wanted)
 
 
 def _write_dictionary(wanted: Any, column: Column, cells: Cells) -> pa.Array:

@@ -249,5 +249,5 @@ def equality_codes(where: Expression | None, coding: Coding, streams: Streams) -
 def _first_of_each(counts: Mask, copies: int) -> tuple[Mask, NDArray[np.intp]]:
     """Of `copies` tries per row, in order: rows that have one that counts, and of these the position of the first."""
     by_row = counts.reshape(-1, copies)
-    any_counts = by_row.any(axis=1)
-    return any_counts, np.flatnonzero(any_counts) * copies + by_row[any_counts].argmax(axis=1)
+    some: Mask = np.asarray(by_row.any(axis=1))
+    return some, np.flatnonzero(some) * copies + by_row[some].argmax(axis=1)
