@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,11 @@ def natural_type(column: Column) -> pa.DataType:
     return arrow_type(f"timestamp[us, tz={column.timezone}]" if column.timezone else text)
 
 
+def stored_type(column: Column, logical: LogicalType) -> pa.DataType:
+    """The Arrow type that a column came with."""
+    return natural_type(column) if logical.storage == "text" else arrow_type(logical.storage)
+
+
 def to_array(column: Column, cells: Cells, *, coded: bool = False) -> pa.Array:
     """The Arrow array of one column, in the type it came with.
 
@@ -39,8 +45,7 @@ def to_array(column: Column, cells: Cells, *, coded: bool = False) -> pa.Array:
     """
     import pyarrow as pa
 
-    stored = cells.logical.storage
-    wanted = natural_type(column) if stored == "text" else arrow_type(stored)
+    wanted = stored_type(column, cells.logical)
     if is_binary(wanted):
         return _write_binary(wanted, cells)
     if pa.types.is_null(wanted):
@@ -48,8 +53,13 @@ def to_array(column: Column, cells: Cells, *, coded: bool = False) -> pa.Array:
     if pa.types.is_dictionary(wanted):
         return _write_dictionary(wanted, column, cells)
     if coded and is_text(wanted) and cells.levels:
-        return pa.DictionaryArray.from_arrays(_plain(cells.values, pa.int32(), cells), pa.array(cells.levels, wanted))
-    empty, *_ = read_array(column.name, pa.array([], wanted))
+        return pa.DictionaryArray.from_arrays(_plain(cells.values, pa.int32(), cells), _strings(cells.levels, wanted))
+    if is_text(wanted) and column.kind in ("id", "text", "category"):
+        return _plain(_texts(cells), wanted, cells)
+    if wanted == natural_type(column):
+        empty = Column(column.name, column.kind, timezone=column.timezone)
+    else:
+        empty, *_ = read_array(column.name, pa.array([], wanted))
     target = replace(empty, kind="id") if _too_big(wanted, column) else empty
     plain = _with_sentinel(recast(cells, column, target), column, target)
     if column.kind in ("id", "text") and (plain.state[cells.present] == INVALID).any():
@@ -81,11 +91,28 @@ def _with_sentinel(cells: Cells, column: Column, target: Column) -> Cells:
 
 
 def _plain(values: NDArray[Any], wanted: Any, cells: Cells) -> pa.Array:
-    """The values as they are, null where the cell is not given."""
+    """The values as they are, null where the cell is not given.
+
+    Of numbers the memory is taken over. ``pa.array`` would copy it, and load pandas first.
+    """
     import pyarrow as pa
 
-    absent = ~cells.present
-    return pa.array(values, wanted, mask=absent if absent.any() else None)
+    present = cells.present
+    if values.dtype == object:
+        return pa.array(values, wanted, mask=~present)
+    data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
+    validity = None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
+    return pa.Array.from_buffers(wanted, len(values), [validity, pa.py_buffer(data)])
+
+
+def _strings(texts: Sequence[str], wanted: Any) -> pa.Array:
+    """An array of texts, without loading pandas as ``pa.array`` does."""
+    import pyarrow as pa
+
+    parts = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, parts)], dtype=np.int32)
+    array = pa.Array.from_buffers(pa.string(), len(parts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(parts))])
+    return array if wanted == array.type else array.cast(wanted)
 
 
 def _write(wanted: Any, cells: Cells, column: Column) -> pa.Array:

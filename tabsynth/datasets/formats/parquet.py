@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tabsynth.core.arrow import to_arrow
+from tabsynth.core.arrow_write import stored_type
 from tabsynth.core.errors import SourceError
 from tabsynth.core.schema import Dialect
 from tabsynth.core.table import Cells, Table
@@ -102,20 +103,20 @@ class ParquetPieces:
 
 def _declared(data: pa.Table, table: Table, synthetic: bool) -> pa.Schema:
     """What readers are told: strings, also where the texts are handed over as dictionaries."""
-    plain = table.take(slice(0, 0)).to_arrow().schema
-    fields = [found.with_type(found.type.value_type) if _only_coded(found, wanted) else found
-              for found, wanted in zip(data.schema, plain)]
+    wanted = [stored_type(column, table[column.name].logical) for column in table.schema.columns]
+    fields = [field.with_type(field.type.value_type) if _only_coded(field.type, kind) else field
+              for field, kind in zip(data.schema, wanted)]
     return pa.schema(fields, {SYNTHETIC: b"true"} if synthetic else None)
-
-
-def _only_coded(found: pa.Field, wanted: pa.Field) -> bool:
-    return pa.types.is_dictionary(found.type) and not pa.types.is_dictionary(wanted.type)
 
 
 def _stored(declared: pa.Schema, data: pa.Table) -> pa.Schema:
     """The declared schema with dictionaries where the data has them."""
-    return pa.schema([wanted.with_type(found.type) if _only_coded(found, wanted) else wanted
-                      for found, wanted in zip(data.schema, declared)])
+    return pa.schema([told.with_type(field.type) if _only_coded(field.type, told.type) else told
+                      for field, told in zip(data.schema, declared)])
+
+
+def _only_coded(found: pa.DataType, wanted: pa.DataType) -> bool:
+    return pa.types.is_dictionary(found) and not pa.types.is_dictionary(wanted)
 
 
 def _told(declared: pa.Schema) -> dict[bytes, bytes]:
