@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final
 
 from tabsynth.core.assemble import START, Cursor
 from tabsynth.core.errors import SourceError, UsageError
@@ -39,30 +39,22 @@ class Partial:
         self.data, self.journal, self.cursor = data, journal, START
         self._sizes: list[int] = []
 
-    @classmethod
-    def begun(cls, path: Path, what: Mapping[str, Any]) -> Self:
-        """A new pair."""
-        data, journal = (name.open("w+b") for name in partial_of(path))
-        journal.write(_line(what))
-        journal.flush()
-        return cls(data, journal)
-
-    @classmethod
-    def reopened(cls, path: Path, what: Mapping[str, Any]) -> Self:
-        """The pair that was left behind, without what is not whole; a new one where nothing is.
+    def begin(self, path: Path, what: Mapping[str, Any]) -> None:
+        """Go on with what is there, without what is not whole; or start, where nothing is.
 
         Raises:
-            UsageError: it belongs to another command.
+            UsageError: what is there belongs to another command.
         """
-        if not all(name.exists() for name in partial_of(path)):
-            return cls.begun(path, what)
-        made = cls(*(name.open("r+b") for name in partial_of(path)))
-        begun = _parsed(made.journal.readline())
-        if begun is None:
-            return cls.begun(path, what)
-        _refuse_other(path, begun, what)
-        made._verify()
-        return made
+        begun = _parsed(self.journal.readline())
+        if begun is not None:
+            _refuse_other(path, begun, what)
+            self._verify()
+            return
+        for file in (self.data, self.journal):
+            file.seek(0)
+            file.truncate()
+        self.journal.write(_line(what))
+        self.journal.flush()
 
     def _verify(self) -> None:
         """Find the pieces that are whole, and cut off what comes after them."""
@@ -116,25 +108,26 @@ def partial_file(path: Path, what: Mapping[str, Any], *, resume: bool = False,
     if not resume and not force and any(name.exists() for name in names):
         raise SourceError(f"{names[0]} exists already: it was left by a command that did not end.",
                           fix="Pass --resume to go on with it, or --force to start again.")
+    mode = "r+b" if resume and all(name.exists() for name in names) else "w+b"
+    made = None
     try:
-        made = (Partial.reopened if resume else Partial.begun)(path, what)
-    except OSError as error:
-        raise SourceError(f"{names[0]} cannot be written: {error.strerror}.") from error
-    try:
-        with made.data, made.journal:
+        with names[0].open(mode) as data, names[1].open(mode) as journal:
+            begun = Partial(data, journal)
+            begun.begin(path, what)
+            made = begun
             yield made
-            made.data.flush()
-            os.fsync(made.data.fileno())
+            data.flush()
+            os.fsync(data.fileno())
         os.replace(names[0], path)
         names[1].unlink()
     except BaseException as error:
-        if not made.cursor.rows:
+        rows = made.cursor.rows if made else 0
+        if made and not rows:
             for name in names:
                 name.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            kept = f"{names[0]} holds {made.cursor.rows:,} rows; the same command with --resume goes on from there."
-            raise SourceError(f"{path} cannot be written: {error.strerror}.",
-                              fix=kept if made.cursor.rows else "") from error
+            kept = f"{names[0]} holds {rows:,} rows; the same command with --resume goes on from there." if rows else ""
+            raise SourceError(f"{path} cannot be written: {error.strerror}.", fix=kept) from error
         raise
 
 
