@@ -53,7 +53,8 @@ def to_array(column: Column, cells: Cells, *, coded: bool = False) -> pa.Array:
     if pa.types.is_dictionary(wanted):
         return _write_dictionary(wanted, column, cells)
     if coded and is_text(wanted) and cells.levels:
-        return pa.DictionaryArray.from_arrays(_plain(cells.values, pa.int32(), cells), _strings(cells.levels, wanted))
+        codes = _plain(cells.values.astype(np.int32), pa.int32(), cells)
+        return pa.DictionaryArray.from_arrays(codes, _strings(cells.levels, wanted))
     if is_text(wanted) and column.kind in ("id", "text", "category"):
         return _plain(_texts(cells), wanted, cells)
     if wanted == natural_type(column):
@@ -91,9 +92,9 @@ def _with_sentinel(cells: Cells, column: Column, target: Column) -> Cells:
 
 
 def _plain(values: NDArray[Any], wanted: Any, cells: Cells) -> pa.Array:
-    """The values as they are, null where the cell is not given.
+    """The values as they are, null where the cell is not given. Numbers must have the width of the type.
 
-    Of numbers the memory is taken over. ``pa.array`` would copy it, and load pandas first.
+    Their memory is taken over; ``pa.array`` would copy it, and load pandas first.
     """
     import pyarrow as pa
 
@@ -126,8 +127,8 @@ def _write(wanted: Any, cells: Cells, column: Column) -> pa.Array:
     if is_.is_integer(wanted):
         info = np.iinfo(wanted.to_pandas_dtype())
         low, high = max(int(info.min), -(2**63)), min(int(info.max), 2**63 - 1)
-        whole = cells.values if info.dtype == np.int64 else np.clip(cells.values, low, high).astype(info.dtype)
-        return _plain(whole, wanted, cells)
+        whole = np.clip(cells.values, low, high) if info.bits < 64 or not info.min else cells.values
+        return _plain(whole.astype(info.dtype), wanted, cells)
     if is_.is_floating(wanted):
         limit = float(np.finfo(wanted.to_pandas_dtype()).max)
         return _plain(np.clip(cells.values, -limit, limit).astype(wanted.to_pandas_dtype()), wanted, cells)

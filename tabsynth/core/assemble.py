@@ -136,6 +136,8 @@ def _declared(name: str, cells: Cells, schema: Schema) -> Cells:
         return replace(cells, logical=logical)
     if not column.modelled:  # new levels: the old ones' labels would be wrong
         return replace(cells, logical=replace(logical, labels=None))
+    if cells.levels == column.levels:
+        return replace(cells, logical=logical)
     declared = Cells(np.zeros(0, np.int32), np.zeros(0, np.uint8), column.levels, logical)
     return concat_cells([declared, cells])
 

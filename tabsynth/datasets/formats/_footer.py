@@ -42,7 +42,8 @@ def joined(footers: Sequence[tuple[int, Struct]]) -> bytes:
     groups: list[Struct] = []
     for start, footer in footers:
         for group in footer[ROW_GROUPS][1][1]:
-            groups.append({**_moved(group, start), ORDINAL: (I16, len(groups))})
+            numbered = {ORDINAL: (I16, len(groups))} if ORDINAL in group else {}
+            groups.append({**_moved(group, start), **numbered})
     first = footers[0][1]
     rows = sum(footer[ROWS][1] for _, footer in footers)
     data = _struct({**first, ROWS: (I64, rows), ROW_GROUPS: (LIST, (STRUCT, groups))})
