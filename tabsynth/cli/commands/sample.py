@@ -39,7 +39,7 @@ def command(
     With --seed, what was written before an interruption stays in TABLE.partial; --resume goes on from there.
     """
     from tabsynth.core.errors import UsageError
-    from tabsynth.core.files import check_writable, digest, refuse_existing
+    from tabsynth.core.files import check_writable, refuse_existing, sha256_file
     from tabsynth.core.partial import partial_of
     from tabsynth.pipeline.fit import load_model
     from tabsynth.pipeline.inputs import read_given
@@ -58,7 +58,8 @@ def command(
         raise UsageError("sample needs -n, the number of rows.")
     if n is not None and n < 0:
         raise UsageError(f"-n must be 0 or more, got {n}.")
-    origin = None if seed is None else {"model": digest(model), "seed": seed, "given": given and digest(given)}
+    origin = None if seed is None or str(given) == "-" else {      # what came from stdin does not come again
+        "model": sha256_file(model), "seed": seed, "given": None if given is None else sha256_file(given)}
     try:
         with console.progress(ticking=False) as progress:
             written = sample_to_file(
