@@ -50,12 +50,16 @@ class Console:
             sys.stdout.write("\n")
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
-        """Bars with ETA on a terminal, a plain line a stage otherwise, nothing when quiet."""
+    def progress(self, *, ticking: bool = True) -> Iterator[Progress]:
+        """Bars with ETA on a terminal, a plain line a stage otherwise, nothing when quiet.
+
+        Args:
+            ticking: a thread moves the clocks of the bars. Work that is to fork does without.
+        """
         if self.quiet:
             yield silent
         elif sys.stderr.isatty():
-            with _bars() as progress:
+            with _bars(ticking) as progress:
                 yield progress
         else:
             yield _PlainLines()
@@ -101,7 +105,7 @@ class _PlainLines:
 
 
 @contextmanager
-def _bars() -> Iterator[Progress]:
+def _bars(ticking: bool) -> Iterator[Progress]:
     """One bar a stage. Stages may nest, so all that were begun are over only when the work ends well."""
     from rich.console import Console as RichConsole
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -110,13 +114,13 @@ def _bars() -> Iterator[Progress]:
     screen = RichConsole(stderr=True, no_color="NO_COLOR" in os.environ or None, highlight=False)
     bars = RichProgress(TextColumn("{task.description:<28}"), BarColumn(bar_width=20),
                         TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), TextColumn("ETA"),
-                        TimeRemainingColumn(), console=screen)
+                        TimeRemainingColumn(), console=screen, auto_refresh=ticking)
     tasks: dict[str, Any] = {}
 
     def update(stage: str, done: float, total: float | None = None) -> None:
         if stage not in tasks:
             tasks[stage] = bars.add_task(stage, total=total)
-        bars.update(tasks[stage], completed=done, total=total)
+        bars.update(tasks[stage], completed=done, total=total, refresh=not ticking)
 
     with bars:
         yield update

@@ -70,7 +70,7 @@ def _guarded() -> int:
         _say(str(error))
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted. Nothing half-written was left; what a ledger had reserved stays reserved.")
+        _say("interrupted. Nothing half-written was left under its name; what a ledger had reserved stays reserved.")
         return INTERRUPTED
     except typer.Exit as end:
         return end.exit_code

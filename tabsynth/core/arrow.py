@@ -52,13 +52,17 @@ def from_arrow(data: Any, schema: Schema | None = None) -> Table:
     return Table(schema.with_columns(c for c, _ in found), {c.name: cells for c, cells in found})
 
 
-def to_arrow(table: Table) -> pa.Table:
-    """An Arrow table with the types that the columns came with; of text files, the usual type of each kind."""
+def to_arrow(table: Table, *, coded: bool = False) -> pa.Table:
+    """An Arrow table with the types that the columns came with; of text files, the usual type of each kind.
+
+    Args:
+        coded: categories that came as strings are given as dictionaries of strings: the same texts, made faster.
+    """
     import pyarrow as pa
 
     fields, arrays = [], []
     for column in table.schema.columns:
-        array = to_array(column, table[column.name])
+        array = to_array(column, table[column.name], coded=coded)
         fields.append(pa.field(column.name, array.type, nullable=column.nullable or array.null_count > 0))
         arrays.append(array)
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,22 +30,37 @@ def natural_type(column: Column) -> pa.DataType:
     return arrow_type(f"timestamp[us, tz={column.timezone}]" if column.timezone else text)
 
 
-def to_array(column: Column, cells: Cells) -> pa.Array:
+def stored_type(column: Column, logical: LogicalType) -> pa.DataType:
+    """The Arrow type that a column came with."""
+    return natural_type(column) if logical.storage == "text" else arrow_type(logical.storage)
+
+
+def to_array(column: Column, cells: Cells, *, coded: bool = False) -> pa.Array:
     """The Arrow array of one column, in the type it came with.
 
     Whole numbers beyond the type's range are clipped to it. Regenerated ids that the type cannot hold come as strings.
+
+    Args:
+        coded: categories that came as strings are given as dictionaries of strings.
     """
     import pyarrow as pa
 
-    stored = cells.logical.storage
-    wanted = natural_type(column) if stored == "text" else arrow_type(stored)
+    wanted = stored_type(column, cells.logical)
     if is_binary(wanted):
         return _write_binary(wanted, cells)
     if pa.types.is_null(wanted):
         return pa.nulls(len(cells)) if not cells.present.any() else to_array(column, _as_text_storage(cells))
     if pa.types.is_dictionary(wanted):
         return _write_dictionary(wanted, column, cells)
-    empty, *_ = read_array(column.name, pa.array([], wanted))
+    if coded and is_text(wanted) and cells.levels:
+        codes = _plain(cells.values.astype(np.int32), pa.int32(), cells)
+        return pa.DictionaryArray.from_arrays(codes, _strings(cells.levels, wanted))
+    if is_text(wanted) and column.kind in ("id", "text", "category"):
+        return _plain(_texts(cells), wanted, cells)
+    if wanted == natural_type(column):
+        empty = Column(column.name, column.kind, timezone=column.timezone)
+    else:
+        empty, *_ = read_array(column.name, pa.array([], wanted))
     target = replace(empty, kind="id") if _too_big(wanted, column) else empty
     plain = _with_sentinel(recast(cells, column, target), column, target)
     if column.kind in ("id", "text") and (plain.state[cells.present] == INVALID).any():
@@ -75,25 +91,49 @@ def _with_sentinel(cells: Cells, column: Column, target: Column) -> Cells:
                    state=np.where(absent, PRESENT, cells.state).astype(np.uint8))
 
 
+def _plain(values: NDArray[Any], wanted: Any, cells: Cells) -> pa.Array:
+    """The values as they are, null where the cell is not given. Numbers must have the width of the type.
+
+    Their memory is taken over; ``pa.array`` would copy it, and load pandas first.
+    """
+    import pyarrow as pa
+
+    present = cells.present
+    if values.dtype == object:
+        return pa.array(values, wanted, mask=~present)
+    data = np.packbits(values, bitorder="little") if values.dtype == np.bool_ else np.ascontiguousarray(values)
+    validity = None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
+    return pa.Array.from_buffers(wanted, len(values), [validity, pa.py_buffer(data)])
+
+
+def _strings(texts: Sequence[str], wanted: Any) -> pa.Array:
+    """An array of texts, without loading pandas as ``pa.array`` does."""
+    import pyarrow as pa
+
+    parts = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, parts)], dtype=np.int32)
+    array = pa.Array.from_buffers(pa.string(), len(parts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(parts))])
+    return array if wanted == array.type else array.cast(wanted)
+
+
 def _write(wanted: Any, cells: Cells, column: Column) -> pa.Array:
     import pyarrow as pa
 
-    absent = ~cells.present
     is_ = pa.types
     if is_text(wanted):
-        texts = _texts(cells)
-        return pa.array(texts, wanted, mask=absent)
+        return _plain(_texts(cells), wanted, cells)
     if column.kind == "id":  # uint64 beyond int64
         return _write_big(wanted, cells)
     if is_.is_integer(wanted):
         info = np.iinfo(wanted.to_pandas_dtype())
         low, high = max(int(info.min), -(2**63)), min(int(info.max), 2**63 - 1)
-        return pa.array(np.clip(cells.values, low, high).astype(info.dtype), wanted, mask=absent)
+        whole = np.clip(cells.values, low, high) if info.bits < 64 or not info.min else cells.values
+        return _plain(whole.astype(info.dtype), wanted, cells)
     if is_.is_floating(wanted):
         limit = float(np.finfo(wanted.to_pandas_dtype()).max)
-        return pa.array(np.clip(cells.values, -limit, limit).astype(wanted.to_pandas_dtype()), wanted, mask=absent)
+        return _plain(np.clip(cells.values, -limit, limit).astype(wanted.to_pandas_dtype()), wanted, cells)
     if is_.is_boolean(wanted):
-        return pa.array(cells.values, wanted, mask=absent)
+        return _plain(cells.values, wanted, cells)
     return _write_decimal(wanted, cells) if is_.is_decimal(wanted) else _write_clock(wanted, cells)
 
 
@@ -129,18 +169,17 @@ def _write_decimal(wanted: Any, cells: Cells) -> pa.Array:
 def _write_clock(wanted: Any, cells: Cells) -> pa.Array:
     import pyarrow as pa
 
-    absent = ~cells.present
     if pa.types.is_date(wanted):
         days = np.clip(cells.values, -(2**31), 2**31 - 1).astype(np.int32)
-        return pa.array(days, pa.int32(), mask=absent).cast(pa.date32()).cast(wanted)
+        return _plain(days, pa.int32(), cells).cast(pa.date32()).cast(wanted)
     if wanted.unit == "ns":
         edge = (2**63 - 1) // 1000
         ticks = np.clip(cells.values, -edge, edge) * 1000
     else:
         ticks = cells.values // PER_MICRO[wanted.unit]
     if pa.types.is_time32(wanted):
-        return pa.array(ticks.astype(np.int32), pa.int32(), mask=absent).cast(wanted)
-    return pa.array(ticks, pa.int64(), mask=absent).cast(wanted)
+        return _plain(ticks.astype(np.int32), pa.int32(), cells).cast(wanted)
+    return _plain(ticks, pa.int64(), cells).cast(wanted)
 
 
 def _write_dictionary(wanted: Any, column: Column, cells: Cells) -> pa.Array:

@@ -8,7 +8,8 @@ the shorter one, whoever drew them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import dropwhile
 from typing import Final
 
 import numpy as np
@@ -29,19 +30,34 @@ MIN_DRAWN: Final = 64 * BLOCK_ROWS
 MIN_ACCEPTED: Final = 1e-4
 """Accepted units per draw below which sampling gives up."""
 
-Parts = Callable[[Streams], Iterator[Part]]
-"""All parts of blocks 0, 1, 2, ... that these streams give, in order."""
+Parts = Callable[[Streams, int], Iterator[Part]]
+"""All parts of the blocks that these streams give, in order, from a block on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a table goes on: after so many parts of a block, with so many rows and units before."""
+
+    block: int = 0
+    parts: int = 0
+    rows: int = 0
+    units: int = 0
+
+
+START: Final = Cursor()
 
 
 def rows(draw: Draw, coding: Coding, n: int, *, rng: np.random.Generator, given: Table | None = None,
-         where: Expression | None = None, progress: Progress = silent, parts: Parts | None = None) -> Iterator[Table]:
-    """Yield finished tables, `n` rows in all, part by part.
+         where: Expression | None = None, start: Cursor = START, progress: Progress = silent,
+         parts: Parts | None = None) -> Iterator[tuple[Table, Cursor]]:
+    """Yield finished tables, `n` rows in all, part by part, and where the next one begins.
 
     Args:
         draw, coding: the model.
         n: rows.
         rng: gives the key of all streams.
         given, where: see ``Generative.sample``.
+        start: leave out what comes before; the same rng goes on with the same rows.
         progress: told after every part.
         parts: draws the blocks somewhere else; it must follow the same model, `given` and `where`.
 
@@ -56,25 +72,31 @@ def rows(draw: Draw, coding: Coding, n: int, *, rng: np.random.Generator, given:
         _check_given(given, coding, n)
     streams = Streams.from_rng(rng)
     blocks = Blocks(draw, coding, streams, where=where, given=given)
-    finish = _Finisher(coding.schema, Regenerator(coding.schema, streams.child("identifiers"), n))
+    finish = _Finisher(coding.schema, Regenerator(coding.schema, streams.child("identifiers"), n, start.rows,
+                                                  start.units))
     if n == 0:
         found: Iterable[Part] = [blocks.empty()]
     elif parts is not None:
-        found = parts(streams)
+        found = parts(streams, start.block)
     else:
-        found = (part for number in blocks.numbers() for part in blocks(number))
-    return _counted(finish, found if given is not None else _accepted(found), n, progress)
+        found = (part for number in blocks.numbers(start.block) for part in blocks(number))
+    found = dropwhile(lambda part: part.place < (start.block, start.parts), found)
+    return _counted(finish, found if given is not None else _accepted(found), n, start, progress)
 
 
-def _counted(finish: _Finisher, parts: Iterable[Part], n: int, progress: Progress) -> Iterator[Table]:
+def _counted(finish: _Finisher, parts: Iterable[Part], n: int, start: Cursor,
+             progress: Progress) -> Iterator[tuple[Table, Cursor]]:
     """Finish parts until there are exactly `n` rows; one empty table for n = 0."""
-    done = 0
-    progress("sample", 0, n)
+    done = start.rows
+    progress("sample", done, n)
+    if 0 < n <= done:
+        return
     for part in parts:
         table = finish(part, n - done)
         done += len(table)
         if len(table) or n == 0:
-            yield table
+            block, place = part.place
+            yield table, Cursor(block, place + 1, done, finish.regenerate.n_units)
         progress("sample", done, n)
         if done >= n:
             return
@@ -114,6 +136,8 @@ def _declared(name: str, cells: Cells, schema: Schema) -> Cells:
         return replace(cells, logical=logical)
     if not column.modelled:  # new levels: the old ones' labels would be wrong
         return replace(cells, logical=replace(logical, labels=None))
+    if cells.levels == column.levels:
+        return replace(cells, logical=logical)
     declared = Cells(np.zeros(0, np.int32), np.zeros(0, np.uint8), column.levels, logical)
     return concat_cells([declared, cells])
 

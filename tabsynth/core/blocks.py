@@ -40,11 +40,13 @@ class Part:
     Args:
         columns: cells, shape (n,) each.
         owner: 0, 0, 1, ... by unit within the part.
+        place: number of the block, and of the part in it.
         n_drawn: rows of codes that were drawn for it, thrown away ones included.
     """
 
     columns: Mapping[str, Cells]
     owner: NDArray[np.int64]
+    place: tuple[int, int] = (0, 0)
     n_drawn: int = 0
 
     @property
@@ -76,17 +78,20 @@ class Blocks:
     def __call__(self, number: int) -> Iterator[Part]:
         """The parts of one block, in order; at least one, if only to tell what was drawn in vain."""
         before = self.drawer.n_drawn
-        for rows, owner in self._free(number) if self.given is None else [self._completed(number, self.given)]:
-            yield self._part(rows, owner, self.drawer.n_drawn - before)
+        parts = self._free(number) if self.given is None else [self._completed(number, self.given)]
+        for place, (rows, owner) in enumerate(parts):
+            yield self._part(rows, owner, (number, place), self.drawer.n_drawn - before)
             before = self.drawer.n_drawn
 
     def empty(self) -> Part:
         """A part without rows, with all columns."""
-        return self._part(self.drawer.draw(0, 0, "units", rounds=0).columns, np.zeros(0, np.int64), 0)
+        return self._part(self.drawer.draw(0, 0, "units", rounds=0).columns, np.zeros(0, np.int64))
 
-    def _part(self, columns: Mapping[str, Cells], owner: NDArray[np.int64], n_drawn: int) -> Part:
+    def _part(self, columns: Mapping[str, Cells], owner: NDArray[np.int64], place: tuple[int, int] = (0, 0),
+              n_drawn: int = 0) -> Part:
         derived = self.coding.rules.derive(columns)
-        return Part({name: cells for name, cells in derived.items() if name != ROWS}, owner, n_drawn)
+        return Part({name: cells for name, cells in derived.items() if name != ROWS}, owner, place,
+                    n_drawn)
 
     def _free(self, block: int) -> Iterator[tuple[Mapping[str, Cells], NDArray[np.int64]]]:
         """Rows of new units. A unit whose further rows cannot be drawn is left out."""

@@ -134,14 +134,15 @@ class Drawer:
         new = self._candidates(tries, so_far, block, step, given)
         seen = {name: self._decode(name, new[name], block, step) for name in so_far.tested}
         good = self._good({**seen, **{name: known.take(tries) for name, known in cells.items()}}, len(tries))
-        row, first = _first_of_each(tries, good | (age[tries] == FRESH))
-        accepted = good[first]
+        counts, first = _first_of_each(good | (age[tries] == FRESH), copies)
+        row, accepted = pending[counts], good[first]
         for name, codes in so_far.codes.items():
             codes[row] = new[name][first]
         for name, parts in so_far.tested.items():
             parts.append(seen[name].take(first[accepted]))
         so_far.rounds.append(row[accepted])
-        so_far.pending = np.setdiff1d(pending, row[accepted])
+        counts[counts] = accepted
+        so_far.pending = pending[~counts]
         age[pending[age[pending] >= 0]] += copies
         age[row[~accepted]] = 0
         age[age >= ANCHORED_TRIES] = PLAIN
@@ -160,8 +161,10 @@ class Drawer:
             rng = self.streams.stream(block, f"{step} anchored" if anchored else step)
             parts.append(self.model(len(rows), rng=rng, given=known or None))
             self.n_drawn += len(rows)
-        order = np.argsort(np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)]))
-        return {name: np.concatenate([part[name] for part in parts])[order] for name in self.coding.names}
+        if len(parts) == 1:
+            return {name: parts[0][name] for name in self.coding.names}
+        place = np.argsort(np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)]))
+        return {name: np.concatenate([part[name] for part in parts])[place] for name in self.coding.names}
 
     def _good(self, seen: Mapping[str, Cells], n: int) -> Mask:
         """Rows that keep the rules and for which `where` holds."""
@@ -243,8 +246,8 @@ def equality_codes(where: Expression | None, coding: Coding, streams: Streams) -
     return fixed
 
 
-def _first_of_each(tries: NDArray[np.intp], counts: Mask) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Per row the first of its tries that counts: (rows, positions of these tries)."""
-    at = np.flatnonzero(counts)
-    rows, first = np.unique(tries[at], return_index=True)
-    return rows, at[first]
+def _first_of_each(counts: Mask, copies: int) -> tuple[Mask, NDArray[np.intp]]:
+    """Of `copies` tries per row, in order: rows that have one that counts, and of these the position of the first."""
+    by_row = counts.reshape(-1, copies)
+    some: Mask = np.asarray(by_row.any(axis=1))
+    return some, np.flatnonzero(some) * copies + by_row[some].argmax(axis=1)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from tabsynth.core.errors import SourceError
+
+CHUNK: Final = 2**20
+"""Bytes read at once."""
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
@@ -41,6 +45,24 @@ def prepare_folder(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise SourceError(f"folder {folder} cannot be made: {error.strerror}.", fix="Make its parent first.") from error
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """A file's bytes in parts."""
+    try:
+        with path.open("rb") as handle:
+            while chunk := handle.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for chunk in chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -25,13 +25,16 @@ class Regenerator:
 
     New ids count units or rows from 0 and are spread over the column's pattern by a keyed bijection, so they
     are unique. Units are counted for the unit column and for ids that are constant per unit.
+
+    Attributes:
+        n_rows, n_units: how many there are so far.
     """
 
-    def __init__(self, schema: Schema, streams: Streams, n: int) -> None:
+    def __init__(self, schema: Schema, streams: Streams, n: int, n_rows: int = 0, n_units: int = 0) -> None:
         self.columns = [c for c in schema.columns if not c.modelled]
         self.patterns = {c.name: Pattern.keyed(c.pattern, streams.stream(0, c.name))
                          for c in self.columns if c.pattern is not None and c.kind in _SPELLED}
-        self.n_rows = self.n_units = 0
+        self.n_rows, self.n_units = n_rows, n_units
         for column in self.columns:
             if column.role == "unit" and column.kind not in (*_SPELLED, "integer", "number"):
                 raise SchemaError(

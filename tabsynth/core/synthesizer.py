@@ -84,10 +84,19 @@ class Generative(ABC):
 
         With `parts`, other processes draw the blocks; the rows are the same.
         """
+        found = self.sample_onwards(n, rng=rng, given=given, where=where, progress=progress, parts=parts)
+        return (table for table, _ in found)
+
+    @final
+    def sample_onwards(self, n: int, *, rng: np.random.Generator, given: Table | None = None,
+                       where: Expression | None = None, start: assemble.Cursor = assemble.START,
+                       progress: Progress = silent,
+                       parts: assemble.Parts | None = None) -> Iterator[tuple[Table, assemble.Cursor]]:
+        """`sample_batches` from a cursor on; each part comes with the cursor of the rows after it."""
         if not hasattr(self, "coding_"):
             raise NotFittedError(f"this {type(self).__name__} has not been fitted.", fix="Call fit first.")
-        return assemble.rows(self.draw, self.coding_, n, rng=rng, given=given, where=where, progress=progress,
-                             parts=parts)
+        return assemble.rows(self.draw, self.coding_, n, rng=rng, given=given, where=where, start=start,
+                             progress=progress, parts=parts)
 
 
 class Synthesizer(Generative):

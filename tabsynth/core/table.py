@@ -97,7 +97,7 @@ class Cells:
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Cells:
         """The cells at these positions, in this order."""
-        return replace(self, values=self.values[rows], state=self.state[rows])
+        return Cells(self.values[rows], self.state[rows], self.levels, self.logical)
 
     def same_as(self, other: Cells) -> bool:
         """Equal cell by cell: state, and value (by level text for categories) where present."""

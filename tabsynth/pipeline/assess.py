@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 
 from tabsynth.core.artifact import canonical_json
 from tabsynth.core.errors import SourceError, UsageError
-from tabsynth.core.files import prepare_folder, refuse_existing, replace_file
+from tabsynth.core.files import prepare_folder, refuse_existing, replace_file, sha256_file
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.schema import Schema
 from tabsynth.core.schema_file import load_schema
@@ -23,7 +23,6 @@ from tabsynth.pipeline.inputs import stem
 from tabsynth.pipeline.refit import draw_of, refit_of
 from tabsynth.reports import document as documents
 from tabsynth.reports.model import ReportClass
-from tabsynth.reports.provenance import sha256_file
 
 RENDERERS: Final = {"html": ("html", ".html"), "text": ("text", ".txt"), "md": ("markdown", ".md")}
 """Format -> (module in ``reports.renderers``, suffix). JSON is the document itself."""

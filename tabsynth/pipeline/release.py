@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tabsynth.core.artifact import canonical_json
 from tabsynth.core.errors import SourceError, UsageError
-from tabsynth.core.files import check_folder, prepare_folder
+from tabsynth.core.files import check_folder, prepare_folder, sha256_file
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.sealing import check_passphrase
 from tabsynth.core.table import Table
@@ -230,7 +230,7 @@ def origin_of(request: Request, source: Input, fitted: Fitted, evaluation: Evalu
                 "holdout": request.holdout, "schema": source.schema_source,
                 "differential_privacy": request.privacy is not None},
         training_fingerprint=fingerprint,
-        model_sha256=provenance.sha256_file(internal / "model.tabsynth") if fitted.statement is not None else None,
+        model_sha256=sha256_file(internal / "model.tabsynth") if fitted.statement is not None else None,
         sampling_seed=request.seed, statement="statement.json" if fitted.statement is not None else None,
         report="report.json")
 

@@ -12,6 +12,7 @@ from tabsynth.core.codec.line import LineCodec
 from tabsynth.core.codec.scale import Scale
 from tabsynth.core.coding import Coding
 from tabsynth.core.errors import SourceError, UsageError, VerificationError
+from tabsynth.core.files import sha256_file
 from tabsynth.pipeline.fit import Fitted, load_model
 from tabsynth.pipeline.inspect import is_model_file
 from tabsynth.privacy.statement import Statement
@@ -96,7 +97,7 @@ def read_listed(root: Path, name: str, sha256: Any, manifest: dict[str, Any]) ->
 
 def refuse_other_model(path: Path, manifest: dict[str, Any], statement: dict[str, Any]) -> None:
     """Inside the house, the model file lies beside what is shared: it must be the one that is claimed."""
-    if provenance.sha256_file(path) != manifest["model_sha256"]:
+    if sha256_file(path) != manifest["model_sha256"]:
         raise VerificationError(f"file 'internal/{path.name}' is not the model that the manifest names.")
     if artifact.read_header(path)["privacy"].get("statement") != statement:
         raise VerificationError("the model file carries another privacy statement than statement.json.")

@@ -12,7 +12,7 @@ import hmac
 import json
 import platform
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from tabsynth.core.artifact import canonical_json
 from tabsynth.core.errors import SourceError, UsageError, VerificationError
-from tabsynth.core.files import replace_file
+from tabsynth.core.files import chunks, replace_file, sha256_file
 from tabsynth.core.schema import Schema
 from tabsynth.core.schema_file import schema_to_json
 from tabsynth.reports.context import Outcome
@@ -29,7 +29,6 @@ MANIFEST_TYPE: Final = "tabsynth.manifest/1"
 MANIFEST_NAME: Final = "manifest.json"
 PACKAGES: Final = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "pydantic", "safetensors")
 
-_CHUNK: Final = 1 << 20
 _SECRET: Final = re.compile(r"noise.?seed|(split|bounding|fingerprint|private|secret|hmac).?key|password|token",
                             re.IGNORECASE)
 
@@ -153,14 +152,6 @@ def code_version() -> str:
         return "0+source"
 
 
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, read in parts."""
-    digest = hashlib.sha256()
-    for chunk in _chunks(path):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
 def sha256_json(value: Any) -> str:
     """SHA-256 of a value's canonical JSON.
 
@@ -184,7 +175,7 @@ def fingerprint(path: Path, key: bytes) -> str:
     if len(key) < 32:
         raise UsageError(f"a fingerprint key has at least 32 bytes, got {len(key)}.")
     digest = hmac.new(key, digestmod=hashlib.sha256)
-    for chunk in _chunks(path):
+    for chunk in chunks(path):
         digest.update(chunk)
     return digest.hexdigest()
 
@@ -245,12 +236,3 @@ def _files_under(root: Path) -> list[str]:
         if path.is_file():
             names.append(name)
     return sorted(names)
-
-
-def _chunks(path: Path) -> Iterable[bytes]:
-    try:
-        with path.open("rb") as handle:
-            while chunk := handle.read(_CHUNK):
-                yield chunk
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error

@@ -95,7 +95,7 @@ class ListedRows:
 
 
 def sample(model, coding, n, seed=0, **kwargs):
-    return Table.concat(assemble.rows(model, coding, n, rng=np.random.default_rng(seed), **kwargs))
+    return Table.concat(part for part, _ in assemble.rows(model, coding, n, rng=np.random.default_rng(seed), **kwargs))
 
 
 # --- a small hospital ------------------------------------------------------------------------------------------
@@ -183,14 +183,14 @@ def test_same_seed_same_rows_however_they_are_consumed():
     coding, model, _ = hospital()
     whole = sample(model, coding, 20_000, seed=3)
     parts = assemble.rows(model, coding, 20_000, rng=np.random.default_rng(3))
-    slow = Table.concat([part.take(slice(i, i + 7)) for part in parts for i in range(0, len(part), 7)])
+    slow = Table.concat([part.take(slice(i, i + 7)) for part, _ in parts for i in range(0, len(part), 7)])
     assert whole == slow
     assert whole != sample(model, coding, 20_000, seed=4)
 
 
 def test_parts_stay_small():
     coding, model, _ = hospital()
-    sizes = [len(part) for part in assemble.rows(model, coding, 50_000, rng=np.random.default_rng(0))]
+    sizes = [len(part) for part, _ in assemble.rows(model, coding, 50_000, rng=np.random.default_rng(0))]
     assert max(sizes) <= PART_ROWS + 5
     assert sum(sizes) == 50_000
 
@@ -199,7 +199,7 @@ def test_a_block_does_not_need_the_blocks_before_it():
     """Another process draws the odd blocks, backwards; the table is the same."""
     coding, model, _ = hospital()
 
-    def parts(streams):
+    def parts(streams, first):
         assert isinstance(streams, Streams)
         odd, even = (Blocks(model, coding, streams) for _ in range(2))
         ahead = {number: list(odd(number)) for number in (3, 1)}

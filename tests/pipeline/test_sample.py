@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tabsynth.core.errors import ModelError, UsageError
+from tabsynth.core.assemble import Cursor
+from tabsynth.core.errors import ModelError, SourceError, UsageError
+from tabsynth.core.partial import Partial, partial_of
 from tabsynth.core.progress import silent
 from tabsynth.core.rules.mapped import cells_of
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import Table
 from tabsynth.pipeline.fit import Fitted, fit
 from tabsynth.pipeline.sample import sample_to_file
-from tabsynth.pipeline.workers import Workers, useful_jobs
+from tabsynth.pipeline.workers import Workers, usable_cores, useful_jobs
 
 VISITS = Schema((
     Column("patient", "id", role="unit", pattern="P-######"),
@@ -131,3 +133,115 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_file(fitted: Fitted, tmp_path: 
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir()] == ["m.tabsynth"]
+
+
+ORIGIN = {"model": "m", "seed": 2, "given": None}
+
+
+def stopped(fitted: Fitted, path: Path, rows: int, n: int = 40_000, jobs: int = 1, **kwargs: object) -> None:
+    """Write until about so many rows are drawn, then lose the process."""
+    def stop(stage: str, done: float, total: float | None = None) -> None:
+        if done >= rows:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample_to_file(fitted, path, n, rng=np.random.default_rng(2), jobs=jobs, origin=ORIGIN, progress=stop,
+                       **kwargs)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("suffix", "n"), [("csv", 40_000), ("csv.gz", 40_000), ("jsonl.zst", 20_000),
+                                           ("parquet", 160_000)])
+def test_what_was_interrupted_goes_on_to_the_same_bytes(fitted: Fitted, tmp_path: Path, suffix: str, n: int) -> None:
+    whole = written(fitted, tmp_path / f"whole.{suffix}", 1, n)
+    target = tmp_path / f"out.{suffix}"
+    stopped(fitted, target, n // 2, n)
+    left, journal = partial_of(target)
+    assert not target.exists()
+    assert 0 < left.stat().st_size < len(whole)
+    assert whole.startswith(left.read_bytes())
+    drawn: list[float] = []
+    rows = sample_to_file(fitted, target, n, rng=np.random.default_rng(2), jobs=2, origin=ORIGIN, resume=True,
+                          progress=lambda stage, done, total=None: drawn.append(done))
+    assert rows == n
+    assert drawn[0] > 0
+    assert target.read_bytes() == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"out.{suffix}", f"whole.{suffix}"]
+    assert not journal.exists()
+
+
+def test_a_piece_that_is_cut_off_or_damaged_is_made_again(fitted: Fitted, tmp_path: Path) -> None:
+    whole = written(fitted, tmp_path / "whole.csv", 1)
+    for number, damage in enumerate((
+            lambda data, journal: (data[:-7], journal), lambda data, journal: (data, journal[:-7]),
+            lambda data, journal: (data[:-7] + b"?" + data[-6:], journal),
+            lambda data, journal: (data + b"half a pie", journal), lambda data, journal: (data, b""))):
+        target = tmp_path / f"{number}.csv"
+        stopped(fitted, target, 30_000)
+        for path, content in zip(partial_of(target), damage(*(path.read_bytes() for path in partial_of(target))),
+                                 strict=True):
+            path.write_bytes(content)
+        assert written(fitted, target, 1, origin=ORIGIN, resume=True) == whole
+
+
+def test_only_the_same_command_goes_on(fitted: Fitted, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    stopped(fitted, target, 30_000)
+    with pytest.raises(SourceError, match=r"out\.csv\.partial exists already.*--resume"):
+        written(fitted, target, 1, origin=ORIGIN)
+    with pytest.raises(UsageError, match="seed was 2, not 3") as other:
+        written(fitted, target, 1, origin={**ORIGIN, "seed": 3}, resume=True)
+    assert other.value.exit_code == 2
+    with pytest.raises(UsageError, match="n was 40000, not 50000"):
+        written(fitted, target, 1, 50_000, origin=ORIGIN, resume=True)
+    with pytest.raises(UsageError, match="--resume needs a seed"):
+        written(fitted, target, 1, resume=True)
+    assert written(fitted, target, 1, origin={**ORIGIN, "seed": 3}, force=True)
+    assert not any(path.exists() for path in partial_of(target))
+
+
+def test_without_a_finished_piece_nothing_stays(fitted: Fitted, tmp_path: Path) -> None:
+    stopped(fitted, tmp_path / "out.parquet", 10_000)
+    assert not list(tmp_path.iterdir())
+    assert written(fitted, tmp_path / "new.csv", 1, origin=ORIGIN, resume=True)
+
+
+def test_a_full_disk_says_what_is_kept(fitted: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = Partial.add
+
+    def full(self: Partial, piece: bytes, cursor: Cursor) -> None:
+        if self.cursor.rows > 20_000:
+            raise OSError(28, "No space left on device")
+        add(self, piece, cursor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Partial, "add", full)
+        with pytest.raises(SourceError, match=r"No space left on device.*out\.csv\.partial holds [\d,]+ rows"):
+            written(fitted, tmp_path / "out.csv", 1, origin=ORIGIN)
+    assert written(fitted, tmp_path / "out.csv", 1, origin=ORIGIN, resume=True) == written(
+        fitted, tmp_path / "whole.csv", 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_a_command_with_a_seed_goes_on_where_ctrl_c_ended_it(fitted: Fitted, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "m.tabsynth")
+    command = [sys.executable, "-m", "tabsynth", "sample", "m.tabsynth", "-n", "200000", "--seed", "3", "-q"]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([*command, "--jobs", "2", "-o", "x.parquet"], cwd=tmp_path, env=env, text=True,
+                               start_new_session=True, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (left := tmp_path / "x.parquet.partial").exists() or not left.stat().st_size:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "nothing was written"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "x.parquet.partial; the same command with --resume goes on" in err
+    subprocess.run([*command, "--jobs", "2", "-o", "x.parquet", "--resume"], cwd=tmp_path, env=env, check=True)
+    subprocess.run([*command, "--jobs", "1", "-o", "y.parquet"], cwd=tmp_path, env=env, check=True)
+    assert (tmp_path / "x.parquet").read_bytes() == (tmp_path / "y.parquet").read_bytes()
+
+
+def test_as_many_processes_as_pay() -> None:
+    assert useful_jobs(None, 10_000, where=False) == 1
+    assert useful_jobs(None, 10**6, where=False) == min(4, usable_cores())

@@ -24,18 +24,25 @@ def command(
         "--given", metavar="FILE", help="File with some of the columns: one output row for each of its rows.")] = None,
     where: Annotated[str | None, typer.Option(
         "--where", metavar="EXPR", help="Condition that every row keeps, e.g. \"age >= 65 and sex == 'f'\".")] = None,
-    jobs: Annotated[int, typer.Option(
-        "--jobs", metavar="N", help="Processes that draw. The bytes are the same for any number.")] = 1,
+    jobs: Annotated[int | None, typer.Option(
+        "--jobs", metavar="N",
+        help="Processes that draw. Default: as many as pay. The bytes are the same for any number.")] = None,
+    resume: Annotated[bool, typer.Option(
+        "--resume", help="Go on with what this command, with the same --seed, has left in TABLE.partial.")] = False,
     passphrase_env: PassphraseOption = None,
     format: FormatOption = "auto",
     force: ForceOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Draw synthetic rows from a model. Same model, seed and n: same bytes."""
+    """Draw synthetic rows from a model. Same model, seed and n: same bytes.
+
+    With --seed, what was written before an interruption stays in TABLE.partial; --resume goes on from there.
+    """
     from tabsynth.cli.passphrase import passphrase_in
     from tabsynth.core.errors import UsageError
-    from tabsynth.core.files import check_writable, refuse_existing
+    from tabsynth.core.files import check_writable, refuse_existing, sha256_file
+    from tabsynth.core.partial import partial_of
     from tabsynth.pipeline.fit import load_model
     from tabsynth.pipeline.inputs import read_given
     from tabsynth.pipeline.sample import sample_to_file
@@ -53,9 +60,18 @@ def command(
         raise UsageError("sample needs -n, the number of rows.")
     if n is not None and n < 0:
         raise UsageError(f"-n must be 0 or more, got {n}.")
-    with console.progress() as progress:
-        written = sample_to_file(fitted, output, len(fixed) if fixed is not None else n or 0, rng=generator(seed),
-                                 given=fixed, where=where, format=format, force=force, jobs=jobs, progress=progress)
+    origin = None if seed is None or str(given) == "-" else {      # what came from stdin does not come again
+        "model": sha256_file(model), "seed": seed, "given": None if given is None else sha256_file(given)}
+    try:
+        with console.progress(ticking=False) as progress:
+            written = sample_to_file(
+                fitted, output, len(fixed) if fixed is not None else n or 0, rng=generator(seed), given=fixed,
+                where=where, format=format, force=force, jobs=jobs, origin=origin, resume=resume, progress=progress)
+    except KeyboardInterrupt:
+        if origin is not None and partial_of(Path(output))[0].exists():
+            typer.echo(f"What was finished is in {partial_of(Path(output))[0]}; the same command with --resume goes on "
+                       "from there.", err=True)
+        raise
     console.document({"rows": written, "file": output, "seed": seed, "personal_data": fitted.personal_data})
     if not as_json and output != "-":
         console.say(f"{written:,} synthetic rows written to {output}")

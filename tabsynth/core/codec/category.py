@@ -88,13 +88,15 @@ class CategoryCodec(Codec):
 
     def decode(self, codes: NDArray[np.int32], rng: np.random.Generator) -> Cells:
         values = np.array(codes, np.int32)
+        logical = LogicalType.from_json(self.column.logical)
+        if values.max(initial=-1) < len(self.levels):      # the usual case
+            return Cells(values, np.full(len(values), PRESENT, np.uint8), self.levels + self._spare, logical)
         lost = values >= len(self.levels) if not self.column.nullable else values == self.other
         if self.weights is not None or not self.column.nullable:
             values[lost] = self._redraw(values[lost], rng)
         drawn = len(self.levels) + len(self._spare)
         is_value = (values < len(self.levels)) | (lost & (values < drawn) & (len(self._spare) > 0))
         state = np.where(is_value, PRESENT, MISSING).astype(np.uint8)
-        logical = LogicalType.from_json(self.column.logical)
         return Cells(np.where(is_value, values, 0).astype(np.int32), state, self.levels + self._spare, logical)
 
     def _redraw(self, codes: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:

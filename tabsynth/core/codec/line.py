@@ -132,21 +132,25 @@ class LineCodec(Codec):
     def _redraws_inside_bounds(self) -> bool:
         return self.bounds is not None and (self.is_public or not self.ordered)
 
-    def _decode_ordered(self, codes: NDArray[np.int32], rng: np.random.Generator) -> tuple[Points, NDArray[np.uint8]]:
-        out = np.zeros(len(codes), self.axis.dtype)
-        state = np.full(len(codes), MISSING, np.uint8)
-        is_value = codes < self.ordered
-        state[is_value] = PRESENT
-        where = self._order[codes[is_value]]
-        points = np.zeros(len(where), self.axis.dtype)
-        is_atom = where < len(self.atoms)
-        points[is_atom] = self.atoms[where[is_atom]]
-        uniform = rng.random(len(where))
-        points[~is_atom] = self._inside_bins(where[~is_atom] - len(self.atoms), uniform[~is_atom])
-        out[is_value] = points
-        return out, state
+    @cached_property
+    def _by_code(self) -> tuple[Points, NDArray[np.int64]]:
+        """Per code its atom (0 where it has none) and its bin (-1 where it has none)."""
+        atoms, bins = np.zeros(self.size, self.axis.dtype), np.full(self.size, -1, np.int64)
+        atoms[self._code_of[:len(self.atoms)]] = self.atoms
+        bins[self._code_of[len(self.atoms):]] = np.arange(self._bins)
+        return atoms, bins
 
-    def _inside_bins(self, bins: NDArray[np.intp], uniform: NDArray[np.float64]) -> Points:
+    def _decode_ordered(self, codes: NDArray[np.int32], rng: np.random.Generator) -> tuple[Points, NDArray[np.uint8]]:
+        atom_of, bin_of = self._by_code
+        is_value = codes < self.ordered
+        out, bins = atom_of[codes], bin_of[codes]
+        uniform = np.zeros(len(codes))
+        uniform[is_value] = rng.random(int(is_value.sum()))
+        binned = np.flatnonzero(bins >= 0)
+        out[binned] = self._inside_bins(bins[binned], uniform[binned])
+        return out, np.where(is_value, PRESENT, MISSING).astype(np.uint8)
+
+    def _inside_bins(self, bins: NDArray[np.int64], uniform: NDArray[np.float64]) -> Points:
         """One point of each bin: a fine cell, then a place inside it that is no atom; one uniform does both."""
         count = self.first[bins + 1] - self.first[bins]
         scaled = uniform * count

@@ -7,14 +7,12 @@ one clear sentence and no cell in it; what can be wrong with a cell never raises
 
 from __future__ import annotations
 
-import gzip
-import io
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 
 import pyarrow as pa
 
@@ -24,8 +22,9 @@ from tabsynth.core.files import replace_file
 from tabsynth.core.schema import Dialect, Schema
 from tabsynth.core.table import Cells, Table
 from tabsynth.datasets.formats.source import STDIO, SUFFIX, Format, Source, open_input
+from tabsynth.datasets.formats.writing import Writing
 
-__all__ = ["Source", "extra_columns", "format_of", "read", "scan", "tables", "write"]
+__all__ = ["Source", "extra_columns", "format_of", "read", "scan", "tables", "write", "writing"]
 
 PARQUET_MAGIC: Final = b"PAR1"
 
@@ -103,17 +102,32 @@ def write(batches: Iterable[Table] | Table, path: Path | str, *, format: str = "
         SourceError: the file exists, or cannot be written. UsageError: no format goes by this suffix.
     """
     parts = batches.batches() if isinstance(batches, Table) else iter(batches)
+    made = writing(path, format=format, synthetic=synthetic)
+    with stdout() if str(path) == STDIO else replace_file(Path(path), force=force) as sink:
+        rows = 0
+        for piece in made.pieces((part, None) for part in parts):
+            sink.write(piece.data)
+            rows += piece.rows
+        sink.write(made.end())
+    return rows
+
+
+def writing(path: Path | str, *, format: str = "auto", synthetic: bool = True) -> Writing:
+    """How tables become the bytes of this file; see `write`."""
     if str(path) == STDIO:
-        plugin = _plugin("csv" if format == "auto" else format)
-        rows = plugin.write(parts, sys.stdout.buffer, name="", synthetic=synthetic)
-        sys.stdout.buffer.flush()
-        return rows
+        return Writing(_plugin("csv" if format == "auto" else format).pieces(name="", synthetic=synthetic))
     file = Path(path)
     compression = SUFFIX.get(file.suffix.lower())
     name = (file.stem if compression else file.name).lower()
     plugin = _plugin(_output_format(file, name) if format == "auto" else format)
-    with replace_file(file, force=force) as raw, _compressed(raw, compression) as sink:
-        return plugin.write(parts, sink, name=name, synthetic=synthetic)
+    return Writing(plugin.pieces(name=name, synthetic=synthetic), compression)
+
+
+@contextmanager
+def stdout() -> Iterator[IO[bytes]]:
+    """Standard output, for bytes."""
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
 
 
 def format_of(name: str) -> str | None:
@@ -143,32 +157,6 @@ def _output_format(path: Path, name: str) -> str:
 
 def _plugin(name: str) -> Format:
     return cast(Format, registry.load("formats", name))
-
-
-@contextmanager
-def _compressed(raw: IO[bytes], compression: str | None) -> Iterator[IO[bytes]]:
-    if compression is None:
-        yield raw
-    elif compression == "gzip":
-        # No file name and no time in the header: equal tables give equal bytes.
-        with gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
-            yield cast("IO[bytes]", stream)
-    else:
-        with pa.CompressedOutputStream(pa.PythonFile(_KeptOpen(raw), mode="w"), compression) as stream:
-            yield cast("IO[bytes]", stream)
-
-
-class _KeptOpen(io.RawIOBase):
-    """A file that stays open when the stream written to it is closed."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        return self._raw.write(data)
 
 
 def _fitted(schema: Schema, source: Source) -> Schema:

@@ -62,17 +62,32 @@ class CsvFormat:
         return Source(data.label, "csv", names, found, False, lambda: _batches(data, names, found, skip))
 
     @staticmethod
-    def write(batches: Iterator[Table], sink: IO[bytes], *, name: str = "", synthetic: bool = True) -> int:
-        rows = 0
-        dialect: Dialect | None = None
-        for batch in batches:
-            if dialect is None:
-                dialect = _output_dialect(batch, name)
-                sink.write(dialects.byte_order_mark(dialect.encoding) if dialect.bom else b"")
-                sink.write(_encoded([[n] for n in batch.schema.names], dialect))
-            sink.write(_encoded(rendered(batch, dialect), dialect))
-            rows += len(batch)
-        return rows
+    def pieces(*, name: str = "", synthetic: bool = True) -> CsvPieces:
+        return CsvPieces(name)
+
+
+class CsvPieces:
+    """The header with the first rows, then rows."""
+
+    rows = 8_192
+
+    def __init__(self, name: str) -> None:
+        self.name, self.begun = name, False
+
+    def piece(self, table: Table) -> bytes:
+        dialect = _output_dialect(table, self.name)
+        body = _encoded(rendered(table, dialect), dialect)
+        if self.begun:
+            return body
+        self.begun = True
+        mark = dialects.byte_order_mark(dialect.encoding) if dialect.bom else b""
+        return mark + _encoded([[name] for name in table.schema.names], dialect) + body
+
+    def taken(self, piece: bytes) -> None:
+        self.begun = True
+
+    def end(self) -> bytes:
+        return b""
 
 
 def rendered(batch: Table, dialect: Dialect) -> list[Sequence[str]]:

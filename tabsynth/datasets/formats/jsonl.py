@@ -47,15 +47,26 @@ class JsonLinesFormat:
                       storage=storage)
 
     @staticmethod
-    def write(batches: Iterator[Table], sink: IO[bytes], *, name: str = "", synthetic: bool = True) -> int:
-        rows = 0
-        for batch in batches:
-            keys = [json.dumps(n, ensure_ascii=False) + ": " for n in batch.schema.names]
-            columns = [_values(column, batch[column.name]) for column in batch.schema.columns]
-            lines = ["{" + ", ".join(map(str.__add__, keys, row)) + "}\n" for row in zip(*columns)]
-            sink.write("".join(lines).encode("utf-8"))
-            rows += len(batch)
-        return rows
+    def pieces(*, name: str = "", synthetic: bool = True) -> JsonLinesPieces:
+        return JsonLinesPieces()
+
+
+class JsonLinesPieces:
+    """Lines, each by itself."""
+
+    rows = BATCH_ROWS
+
+    def piece(self, table: Table) -> bytes:
+        keys = [json.dumps(n, ensure_ascii=False) + ": " for n in table.schema.names]
+        columns = [_values(column, table[column.name]) for column in table.schema.columns]
+        lines = ["{" + ", ".join(map(str.__add__, keys, row)) + "}\n" for row in zip(*columns)]
+        return "".join(lines).encode("utf-8")
+
+    def taken(self, piece: bytes) -> None:
+        pass
+
+    def end(self) -> bytes:
+        return b""
 
 
 def _types(rows: Iterator[dict[str, Any]]) -> dict[str, set[type]]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Iterator
 from typing import IO, Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tabsynth.core.arrow import to_arrow
+from tabsynth.core.arrow_write import stored_type
 from tabsynth.core.errors import SourceError
 from tabsynth.core.schema import Dialect
-from tabsynth.core.table import Table
+from tabsynth.core.table import Cells, Table
+from tabsynth.datasets.formats._footer import Struct, footer_of, joined
 from tabsynth.datasets.formats.source import Input, Source, check_names
 
 FACTS = {
@@ -21,6 +27,10 @@ FACTS = {
 }
 
 BATCH_ROWS: Final = 65_536
+PROBED: Final = 4_096
+"""Rows in which repeated numbers are looked for."""
+ARROW_SCHEMA: Final = b"ARROW:schema"
+"""Key of the file's metadata by which Arrow knows the types that it was given."""
 SYNTHETIC: Final = b"tabsynth.synthetic"
 """Key of the file's metadata that says "true" for synthetic rows."""
 
@@ -48,21 +58,81 @@ class ParquetFormat:
         return Source(data.label, "parquet", names, None, True, lambda: _batches(data), nulls=True)
 
     @staticmethod
-    def write(batches: Iterator[Table], sink: IO[bytes], *, name: str = "", synthetic: bool = True) -> int:
-        rows = 0
-        writer: Any = None
-        try:
-            for batch in batches:
-                table = batch.to_arrow()
-                if writer is None:
-                    schema = _marked(table.schema) if synthetic else table.schema
-                    writer = pq.ParquetWriter(sink, schema, compression="zstd")
-                writer.write_table(table.cast(schema) if table.schema != schema else table)
-                rows += len(batch)
-        finally:
-            if writer is not None:
-                writer.close()
-        return rows
+    def pieces(*, name: str = "", synthetic: bool = True) -> ParquetPieces:
+        return ParquetPieces(synthetic)
+
+
+class ParquetPieces:
+    """Parquet files of one row group each, one after another, then a footer that knows them all.
+
+    So pieces stand by themselves: one is complete when it is written, and none is ever written twice. Readers go by the
+    last footer; the others are about 2 KB each that they never look at.
+    """
+
+    rows = BATCH_ROWS
+
+    def __init__(self, synthetic: bool) -> None:
+        self.synthetic, self.size = synthetic, 0
+        self.declared: pa.Schema | None = None
+        self.footers: list[tuple[int, Struct]] = []
+
+    def piece(self, table: Table) -> bytes:
+        data = to_arrow(table, coded=True)
+        if self.declared is None:
+            self.declared = _declared(data, table, self.synthetic)
+        stored = _stored(self.declared, data)
+        file = io.BytesIO()
+        with pq.ParquetWriter(file, stored, compression="zstd", store_schema=False,
+                              use_dictionary=_repeating(table)) as writer:
+            writer.add_key_value_metadata(_told(self.declared))
+            writer.write_table(data.cast(stored) if data.schema != stored else data, row_group_size=max(1, len(data)))
+        self._add(file.getvalue())
+        return file.getvalue()
+
+    def taken(self, piece: bytes) -> None:
+        self.declared = pq.read_schema(pa.BufferReader(piece))
+        self._add(piece)
+
+    def end(self) -> bytes:
+        return joined(self.footers) if self.footers else b""
+
+    def _add(self, piece: bytes) -> None:
+        self.footers.append((self.size, footer_of(piece)))
+        self.size += len(piece)
+
+
+def _declared(data: pa.Table, table: Table, synthetic: bool) -> pa.Schema:
+    """What readers are told: strings, also where the texts are handed over as dictionaries."""
+    wanted = [stored_type(column, table[column.name].logical) for column in table.schema.columns]
+    fields = [field.with_type(field.type.value_type) if _only_coded(field.type, kind) else field
+              for field, kind in zip(data.schema, wanted)]
+    return pa.schema(fields, {SYNTHETIC: b"true"} if synthetic else None)
+
+
+def _stored(declared: pa.Schema, data: pa.Table) -> pa.Schema:
+    """The declared schema with dictionaries where the data has them."""
+    return pa.schema([told.with_type(field.type) if _only_coded(field.type, told.type) else told
+                      for field, told in zip(data.schema, declared)])
+
+
+def _only_coded(found: pa.DataType, wanted: pa.DataType) -> bool:
+    return pa.types.is_dictionary(found) and not pa.types.is_dictionary(wanted)
+
+
+def _told(declared: pa.Schema) -> dict[bytes, bytes]:
+    """The file's metadata: the declared schema, in the form in which Arrow keeps it, and its own metadata."""
+    return {**(declared.metadata or {}), ARROW_SCHEMA: base64.b64encode(declared.serialize().to_pybytes())}
+
+
+def _repeating(table: Table) -> list[str]:
+    """Columns worth a dictionary: all but those whose numbers seldom repeat, where it would be larger than they are."""
+    return [column.name for column in table.schema.columns
+            if column.kind in ("category", "boolean", "id", "text") or _repeats(table[column.name])]
+
+
+def _repeats(cells: Cells) -> bool:
+    some = cells.values[:PROBED]
+    return len(np.unique(some)) <= len(some) // 2
 
 
 def _file(raw: IO[bytes], label: str) -> Any:
@@ -92,7 +162,3 @@ def _refuse_damaged(column: pa.Array, name: str, label: str) -> None:
     except pa.ArrowException:
         raise SourceError(f"{label} has bytes in column {name!r} that are not of its type {column.type}.",
                           fix="Export it again.") from None
-
-
-def _marked(schema: pa.Schema) -> pa.Schema:
-    return schema.with_metadata({**(schema.metadata or {}), SYNTHETIC: b"true"})

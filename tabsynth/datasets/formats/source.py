@@ -61,6 +61,25 @@ class Source:
         return self.open_batches()
 
 
+class Pieces(Protocol):
+    """A table file as bytes, piece after piece. Equal tables give equal pieces, whatever was done in between.
+
+    Attributes:
+        rows: how many rows make a piece; a table is never divided.
+    """
+
+    rows: int
+
+    def piece(self, table: Table) -> bytes:
+        """The bytes that follow, with these rows."""
+
+    def taken(self, piece: bytes) -> None:
+        """A piece that was made earlier for the same file, and is in it already; in order."""
+
+    def end(self) -> bytes:
+        """The bytes after the last piece."""
+
+
 class Format(Protocol):
     """A file format: one file in this folder with FACTS. Both functions work in bounded memory."""
 
@@ -69,8 +88,8 @@ class Format(Protocol):
         """Open a table. With `names_only` nothing is concluded from cells, only from header and types."""
 
     @staticmethod
-    def write(batches: Iterator[Table], sink: IO[bytes], *, name: str, synthetic: bool) -> int:
-        """Write tables of one schema, one after another; return the number of rows."""
+    def pieces(*, name: str, synthetic: bool) -> Pieces:
+        """A new file, which is called `name`, for tables of one schema."""
 
 
 @dataclass(frozen=True, eq=False)
