@@ -23,7 +23,6 @@ from tabsynth.models._trees.fitting import Fitter, Growth
 from tabsynth.models._trees.lookup import Lookup
 from tabsynth.models._trees.order import column_order
 from tabsynth.models._trees.rows import Rows
-from tabsynth.models._trees.tree import Tree
 
 FACTS = {
     "name": "seqforest",
@@ -60,8 +59,8 @@ class SeqForest(Synthesizer):
     def __init__(self, leaf: int = 5, evidence: float = 1.0, backoff: float = 1.0, parents: int = 20,
                  classes: int = 32, order: str | list[str] = "small") -> None:
         if leaf < 1 or parents < 1 or classes < 2 or backoff < 0:
-            raise UsageError(f"seqforest needs leaf >= 1, parents >= 1, classes >= 2 and backoff >= 0; got leaf {leaf}, "
-                             f"parents {parents}, classes {classes}, backoff {backoff}.")
+            raise UsageError("seqforest needs leaf >= 1, parents >= 1, classes >= 2 and backoff >= 0; got "
+                             f"leaf {leaf}, parents {parents}, classes {classes}, backoff {backoff}.")
         self.leaf = leaf
         self.evidence = evidence
         self.backoff = backoff

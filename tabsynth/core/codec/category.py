@@ -71,7 +71,7 @@ class CategoryCodec(Codec):
 
     @cached_property
     def _rare(self) -> NDArray[np.float64]:
-        """Shape (levels,): weights of the rarest kept levels, which together hold as much as was pooled; 0 elsewhere."""
+        """Shape (levels,): weights of the rarest kept levels, together about what was pooled; 0 elsewhere."""
         weights = np.array(self.weights)
         order = np.argsort(weights, kind="stable")
         before = np.cumsum(weights[order]) - weights[order]

@@ -48,7 +48,7 @@ def _equal_mass(counts: NDArray[Any], groups: int) -> NDArray[np.int64]:
     group = np.minimum((middle * left).astype(np.int64), left - 1)
     new = np.ones(len(counts), bool)
     new[1:] = big[1:] | big[:-1] | (group[1:] != group[:-1])
-    return np.minimum(np.cumsum(new) - 1, groups - 1)
+    return np.asarray(np.minimum(np.cumsum(new) - 1, groups - 1))
 
 
 def rank_of_byte(feature: Bytes, classes: NDArray[np.int32], n_classes: int, on_line: bool) -> Bytes:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tabsynth.models._trees import engine
 from tabsynth.models._trees.features import rank_of_byte
 from tabsynth.models._trees.rows import Rows
+from tabsynth.models._trees.splits import Splits
 from tabsynth.models._trees.targets import coarse_classes
 from tabsynth.models._trees.tree import Tree
 
@@ -63,22 +64,17 @@ class Fitter:
             best = most_gain(grown[0], grown[3], len(parents))[:self.growth.parents]
             parents, ranks, ranked = parents[best], ranks[best], ranked[best]
         feature, threshold, left, _ = self._grow(ranked, classes, n_classes, on_line, self.growth.leaf)
-        used = np.unique(feature[feature >= 0])
-        feature = np.where(feature >= 0, np.searchsorted(used, feature), -1).astype(np.int32)
-        return self._filled(column, class_of, Tree(
-            parents[used], ranks[used], feature, threshold, left, *(np.zeros(0, np.int32),) * 4, self.growth.backoff))
+        return self._filled(column, class_of, Splits(parents, ranks, feature, threshold, left).only_used())
 
     def shares(self, column: int, weights: NDArray[np.float64]) -> Tree:
         """A column without parents, each code as often as the weights of its rows add up to (rounded, at least 1)."""
         held = np.bincount(self.rows.codes[column], weights, self.sizes[column])
         codes = np.unique(self.rows.codes[column])
         count = np.maximum(np.rint(held[codes]), 1).astype(np.int32)
-        none = np.zeros(0, np.int32)
-        return Tree(none, np.zeros((0, 256), np.uint8), np.full(1, -1, np.int32), np.zeros(1, np.uint8),
-                    np.zeros(1, np.int32), np.array([0, len(codes)]), codes, count,
-                    np.array([len(codes)], np.int32), 0.0)
+        return Tree(Splits.none(), np.array([0, len(codes)]), codes, count, np.array([len(codes)], np.int32), 0.0)
 
-    def _features(self, earlier: Ints, classes: Ints, n_classes: int) -> tuple[Ints, NDArray[np.uint8], NDArray[np.uint8]]:
+    def _features(self, earlier: Ints, classes: Ints,
+                  n_classes: int) -> tuple[Ints, NDArray[np.uint8], NDArray[np.uint8]]:
         """Parents that vary, their ranks (p, 256), and their bytes as ranks (p, n)."""
         parents = np.array([p for p in earlier if np.ptp(self.grown_on.seen[p])], np.int32)
         ranks, ranked = np.zeros((len(parents), 256), np.uint8), np.zeros((len(parents), len(classes)), np.uint8)
@@ -94,17 +90,16 @@ class Fitter:
             ranked, widths, classes, n_classes, on_line, self.xlogx, leaf, PER_CLASS, self.growth.evidence)
         return grown
 
-    def _filled(self, column: int, class_of: Ints, tree: Tree) -> Tree:
+    def _filled(self, column: int, class_of: Ints, splits: Splits) -> Tree:
         """The tree with all rows in its leaves."""
-        size, n_nodes = self.sizes[column], len(tree.feature)
-        leaf = tree.leaves(self.rows.seen)
+        size = self.sizes[column]
+        leaf = splits.leaves(self.rows.seen)
         cell, count = np.unique(leaf.astype(np.int64) * size + self.rows.codes[column], return_counts=True)
-        node, codes = np.divmod(cell, size)
-        first = np.searchsorted(node, np.arange(n_nodes + 1))
-        codes, count = codes.astype(np.int32), count.astype(np.int32)
-        distinct = engine.distinct_classes(first, class_of[codes], int(class_of.max()) + 1, tree.feature, tree.left)
-        return Tree(tree.parents, tree.rank, tree.feature, tree.threshold, tree.left, first, codes, count, distinct,
-                    tree.backoff)
+        node, held = np.divmod(cell, size)
+        first = np.searchsorted(node, np.arange(len(splits) + 1))
+        codes: Ints = held.astype(np.int32)
+        distinct = engine.distinct_classes(first, class_of[codes], int(class_of.max()) + 1, splits.feature, splits.left)
+        return Tree(splits, first, codes, count.astype(np.int32), distinct, self.growth.backoff)
 
 
 def most_gain(feature: Ints, gain: NDArray[np.float64], n_features: int) -> NDArray[np.intp]:

@@ -164,7 +164,7 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
 
 
 @compiled
-def needed_gain(kinds: int, evidence: float) -> float:
+def needed_gain(kinds: int, evidence: float) -> Any:
     """Half a quantile of chi-squared with kinds - 1 degrees of freedom (Wilson and Hilferty 1931), in nats."""
     df = kinds - 1.0
     root = 1.0 - 2.0 / (9.0 * df) + evidence * np.sqrt(2.0 / (9.0 * df))

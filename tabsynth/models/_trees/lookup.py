@@ -24,7 +24,8 @@ class Lookup:
     table: NDArray[np.int32]
 
     @classmethod
-    def find(cls, codes: NDArray[np.int32], column: int, earlier: NDArray[np.int32], sizes: tuple[int, ...]) -> Lookup | None:
+    def find(cls, codes: NDArray[np.int32], column: int, earlier: NDArray[np.int32],
+             sizes: tuple[int, ...]) -> Lookup | None:
         """The first of the `earlier` columns that determines this one in every row. codes: shape (columns, n)."""
         wanted = codes[column]
         for parent in earlier.tolist():
@@ -41,7 +42,7 @@ class Lookup:
     def draw(self, rows: Rows, key: np.uint64) -> NDArray[np.int32]:
         """The code that follows; of a code that was never seen, the first that the table knows."""
         found = self.table[rows.codes[self.parent]]
-        return np.where(found == NONE, self.table.max(), found)
+        return np.asarray(np.where(found == NONE, self.table.max(), found))
 
     def log_probability(self, rows: Rows, codes: NDArray[np.int32]) -> NDArray[np.float64]:
         return np.where(self.draw(rows, np.uint64(0)) == codes, 0.0, np.log(FLOOR))

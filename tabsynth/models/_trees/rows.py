@@ -49,4 +49,4 @@ class Rows:
         return Rows(self.codes[:, rows], self.seen[:, rows], self.bytes_of)
 
     def __len__(self) -> int:
-        return self.codes.shape[1]
+        return int(self.codes.shape[1])

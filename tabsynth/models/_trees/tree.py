@@ -9,24 +9,22 @@ each leaf gives away as much as it takes, and the column's distribution over all
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.models._trees import engine
 from tabsynth.models._trees.rows import Rows
+from tabsynth.models._trees.splits import Splits
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
 FLOOR: Final = 1e-12
 """Probability that a code is given at least, if no node that the draw can come from holds it."""
-ROWS_AT_ONCE: Final = 65_536
-ARRAYS: Final = ("parents", "rank", "feature", "threshold", "left", "first", "codes", "count", "distinct")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,21 +32,14 @@ class Tree:
     """One column given its parents.
 
     Args:
-        parents: int32, shape (p,): the columns that splits read.
-        rank: uint8, shape (p, 256): the place of each byte of a parent along the axis that a threshold cuts.
-        feature, threshold, left: shape (nodes,): split of each node (feature -1 at leaves); ranks up to the threshold
-            go left; the right child is left + 1.
+        splits: where rows go.
         first: int64, shape (nodes + 1,): entries of each leaf's histogram; an inner node has none.
         codes, count: int32, shape (entries,): codes of a leaf, rising, and how often it holds them.
         distinct: int32, shape (nodes,): classes among a node's rows.
         backoff: a; 0 = a leaf never backs off.
     """
 
-    parents: Ints
-    rank: NDArray[np.uint8]
-    feature: Ints
-    threshold: NDArray[np.uint8]
-    left: Ints
+    splits: Splits
     first: NDArray[np.int64]
     codes: Ints
     count: Ints
@@ -57,33 +48,26 @@ class Tree:
 
     def draw(self, rows: Rows, key: np.uint64) -> Ints:
         """A code for every row."""
-        leaf = self.leaves(rows.seen)
-        uniform = engine.strata(leaf, len(self.feature), key)
-        return np.asarray(engine.draw(leaf, self.left, self.above, self.stop, self.go_left, self.first, self.codes,
-                                      self.upto, uniform))
+        leaf = self.splits.leaves(rows.seen)
+        uniform = engine.strata(leaf, len(self.splits), key)
+        return np.asarray(engine.draw(leaf, self.splits.left, self.above, self.stop, self.go_left, self.first,
+                                      self.codes, self.upto, uniform))
 
     def log_probability(self, rows: Rows, codes: Ints) -> Floats:
         """Shape (n,): log probability that `draw` gives these codes; at least log(FLOOR)."""
-        wanted, climbs, node = np.zeros(len(codes)), np.ones(len(codes)), self.leaves(rows.seen).astype(np.intp)
+        wanted, climbs, node = np.zeros(len(codes)), np.ones(len(codes)), self.splits.leaves(rows.seen).astype(np.intp)
         while climbs.any():
             wanted += climbs * self.stop[node] * self._share(node, codes)
             climbs = climbs * (1 - self.stop[node])
             node = np.maximum(self.above[node], 0)
         return np.asarray(np.log(np.maximum(wanted, FLOOR)))
 
-    def leaves(self, seen: NDArray[np.uint8]) -> Ints:
-        """Leaf of every row. seen: uint8, shape (columns, n), the bytes of all columns."""
-        n = seen.shape[1]
-        parts = [engine.walk(np.ascontiguousarray(seen[self.parents, i:i + ROWS_AT_ONCE].T), self.rank, self.feature,
-                             self.threshold, self.left) for i in range(0, n, ROWS_AT_ONCE)]
-        return np.concatenate(parts) if parts else np.zeros(0, np.int32)
-
     @cached_property
     def above(self) -> Ints:
         """Shape (nodes,): parent node, -1 at the root."""
-        above = np.full(len(self.feature), -1, np.int32)
-        inner = np.flatnonzero(self.feature >= 0)
-        above[self.left[inner]] = above[self.left[inner] + 1] = inner
+        above = np.full(len(self.splits), -1, np.int32)
+        inner = np.flatnonzero(self.splits.feature >= 0)
+        above[self.splits.left[inner]] = above[self.splits.left[inner] + 1] = inner
         return above
 
     @cached_property
@@ -92,7 +76,7 @@ class Tree:
         levels, nodes = [], np.zeros(1, np.intp)
         while len(nodes):
             levels.append(nodes)
-            a = self.left[nodes[self.feature[nodes] >= 0]].astype(np.intp)
+            a = self.splits.left[nodes[self.splits.feature[nodes] >= 0]].astype(np.intp)
             nodes = np.concatenate([a, a + 1])
         return levels
 
@@ -106,7 +90,7 @@ class Tree:
     @cached_property
     def rows(self) -> Floats:
         """Shape (nodes,): training rows of each node."""
-        return self._sums(np.ones(len(self.feature)))
+        return self._sums(np.ones(len(self.splits)))
 
     @cached_property
     def stop(self) -> Floats:
@@ -117,7 +101,7 @@ class Tree:
 
     @cached_property
     def weight(self) -> Floats:
-        """Shape (nodes,): rows at a leaf; elsewhere the expected number of rows below whose own draws climb up to it."""
+        """Shape (nodes,): rows at a leaf; elsewhere how many rows below it are expected to climb up to it."""
         return self._sums(1 - self.stop)
 
     def _sums(self, passed_on: Floats) -> Floats:
@@ -131,9 +115,9 @@ class Tree:
     @cached_property
     def go_left(self) -> Floats:
         """Shape (nodes,): probability of the left child when coming down from a node; 0 at leaves."""
-        out = np.zeros(len(self.feature))
-        inner = np.flatnonzero(self.feature >= 0)
-        a = self.left[inner]
+        out = np.zeros(len(self.splits))
+        inner = np.flatnonzero(self.splits.feature >= 0)
+        a = self.splits.left[inner]
         from_left, from_right = ((1 - self.stop[c]) * self.weight[c] for c in (a, a + 1))
         total = from_left + from_right
         out[inner] = np.divide(from_left, total, out=np.full(len(inner), 0.5), where=total > 0)
@@ -155,26 +139,18 @@ class Tree:
     def _weighted(self) -> tuple[NDArray[np.int64], Floats]:
         """(node * codes + code) of everything that comes down from a node, rising, and its weight, as `weight`."""
         k = self._n_codes
-        node = np.repeat(np.arange(len(self.feature), dtype=np.int64), np.diff(self.first))
+        node = np.repeat(np.arange(len(self.splits), dtype=np.int64), np.diff(self.first))
         keys, weights = [node * k + self.codes], [self.count.astype(np.float64)]
         at_leaf = {d: np.isin(node, nodes) for d, nodes in enumerate(self.levels)}
-        below = (np.zeros(0, np.int64), np.zeros(0))
+        below: tuple[NDArray[np.int64], Floats] = np.zeros(0, np.int64), np.zeros(0)
         for depth in range(len(self.levels) - 1, 0, -1):
             own = at_leaf[depth]
             here, code = np.divmod(np.concatenate([below[0], keys[0][own]]), k)
             passed = np.concatenate([below[1], weights[0][own]]) * (1 - self.stop[here])
             merged, place = np.unique(self.above[here].astype(np.int64) * k + code, return_inverse=True)
-            below = merged, np.bincount(place, passed, len(merged))
+            below = merged, np.bincount(place, passed, len(merged)).astype(np.float64)
             keys.append(below[0])
             weights.append(below[1])
         every = np.concatenate(keys)
         order = np.argsort(every, kind="stable")
         return every[order], np.concatenate(weights)[order]
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What `from_arrays` needs."""
-        return {name: getattr(self, name) for name in ARRAYS}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], backoff: float) -> Tree:
-        return cls(**{name: arrays[name] for name in ARRAYS}, backoff=backoff)
