@@ -27,7 +27,8 @@ NO_ENDS: Final = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """A coded table. values: int32, shape (n, d); weights: float64, shape (n,), summing to 1 for each unit."""
+    """A coded table. values: int32, shape (n, d), stored by column; weights: float64, shape (n,), summing to 1 for
+    each unit."""
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
@@ -120,7 +121,7 @@ class Coding:
         unit = table.unit_codes()
         rows, people = table.take(unit >= 0), unit[unit >= 0]
         per_unit = np.bincount(people)
-        values = np.empty((len(rows), len(self.codecs)), dtype=np.int32)
+        values = np.empty((len(rows), len(self.codecs)), dtype=np.int32, order="F")
         for j, (name, one) in enumerate(self.codecs.items()):
             if name == ROWS:
                 values[:, j] = one.encode(_counts(per_unit, self.schema))[people]

@@ -37,6 +37,11 @@ MISSING: Final = 1
 INVALID: Final = 2
 """States of a cell: a value, not given, or given but not readable as the column's kind."""
 
+Index = NDArray[np.integer[Any]] | slice
+"""Which of some cells each row has."""
+EVERY_ROW: Final = slice(None)
+"""The index of rows that have a cell of their own each."""
+
 CANONICAL: Final[dict[str, Any]] = {
     "number": np.float64, "integer": np.int64, "boolean": np.bool_, "category": np.int32, "date": np.int64,
     "datetime": np.int64, "time": np.int64, "timedelta": np.int64, "id": np.object_, "text": np.object_,
