@@ -19,12 +19,13 @@ from typing import IO, Any, Final, cast
 import numpy as np
 import pyarrow as pa
 
-from tabsynth.core import registry, text
+from tabsynth.core import registry
 from tabsynth.core.compact import Batch, Packed, as_stored, pack
 from tabsynth.core.errors import ColumnNotFoundError, SchemaError, SourceError, UsageError
 from tabsynth.core.files import replace_file
 from tabsynth.core.schema import Column, Dialect, Schema
 from tabsynth.core.table import EVERY_ROW, LogicalType, Table
+from tabsynth.datasets.formats import parsing
 from tabsynth.datasets.formats.source import STDIO, SUFFIX, Format, Source, open_input
 
 __all__ = ["Source", "batches", "extra_columns", "format_of", "read", "scan", "whole", "write"]
@@ -217,11 +218,9 @@ def _packed_texts(rows: pa.Table, schema: Schema, names: list[str], source: Sour
 def _packed(texts: pa.ChunkedArray, column: Column, source: Source) -> Packed:
     """Parse each distinct text once."""
     coded = texts.unify_dictionaries().combine_chunks()
-    distinct = coded.dictionary.to_pylist()
+    index, distinct = coded.indices, coded.dictionary
     if coded.null_count:
-        index, distinct = coded.indices.fill_null(len(distinct)), [*distinct, None]
-    else:
-        index = coded.indices
+        index, distinct = index.fill_null(len(distinct)), pa.concat_arrays([distinct, pa.nulls(1, distinct.type)])
     # Numbers of JSON have a decimal point, whatever the schema's dialect says of delimited text.
-    cells = text.parse(column, distinct, source.dialect or Dialect())
+    cells = parsing.parse(column, distinct, source.dialect or Dialect())
     return Packed(cells, index.to_numpy(zero_copy_only=False).astype(np.min_scalar_type(len(distinct))))
