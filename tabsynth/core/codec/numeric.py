@@ -263,17 +263,18 @@ def _merge_small(opens: NDArray[np.intp], pairs: Pairs, min_units: int) -> list[
     The outermost hold the clamped extremes too, which would otherwise pile up on a narrow cell at the edge.
     """
     kept: list[int] = []
-    n_cells, opening, seen = 0, 0, 0
-    last_cell = np.full(int(pairs.units.max()) + 1, -1)  # in which each unit was seen last
-    ends = [*opens[1:].tolist(), len(pairs.starts)]
-    for start, end in pairwise([0, *ends]):
-        units = pairs.units[pairs.starts[start] : pairs.starts[end] if end < len(pairs.starts) else None]
-        new = units[last_cell[units] != n_cells]
-        last_cell[new] = n_cells
-        seen += len(np.unique(new))
+    opening, seen = 0, 0
+    first_pair = np.append(pairs.starts, len(pairs))
+    last = np.full(int(pairs.units.max()) + 1, -1)  # the pair in which each unit was met last
+    for start, end in pairwise([*opens.tolist(), len(pairs.starts)]):
+        these = np.arange(first_pair[start], first_pair[end])
+        units = pairs.units[these]
+        is_new = last[units] < first_pair[opening]
+        last[units] = these
+        seen += np.count_nonzero(is_new & (last[units] == these))  # a unit's last pair here stands for it
         if seen >= min_units:
             kept.append(opening)
-            n_cells, opening, seen = n_cells + 1, end, 0
+            opening, seen = end, 0
     return [0, *kept[2:-1]]
 
 
