@@ -271,7 +271,7 @@ def _merge_small(opens: NDArray[np.intp], pairs: Pairs, min_units: int) -> list[
         units = pairs.units[these]
         is_new = last[units] < first_pair[opening]
         last[units] = these
-        seen += np.count_nonzero(is_new & (last[units] == these))  # a unit's last pair here stands for it
+        seen += int(np.count_nonzero(is_new & (last[units] == these)))  # a unit's last pair here stands for it
         if seen >= min_units:
             kept.append(opening)
             opening, seen = end, 0
