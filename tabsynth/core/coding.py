@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from tabsynth.core import codec
 from tabsynth.core.codec.base import Codec
+from tabsynth.core.compact import Compact
 from tabsynth.core.errors import ModelError, PrivacyError, SchemaError
 from tabsynth.core.rules import Rules
 from tabsynth.core.rules.literals import declared_levels
 from tabsynth.core.schema import NUMERIC, Column, Schema
-from tabsynth.core.table import PRESENT, Cells, LogicalType, Table
+from tabsynth.core.table import PRESENT, Cells, Table
 
 ROWS: Final = "(rows per unit)"
 """The modelled pseudo-column that holds how many rows a row's unit has; only when the schema has a unit."""
@@ -27,7 +28,8 @@ NO_ENDS: Final = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """A coded table. values: int32, shape (n, d); weights: float64, shape (n,), summing to 1 for each unit."""
+    """A coded table. values: int32, shape (n, d), stored by column; weights: float64, shape (n,), summing to 1 for
+    each unit."""
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
@@ -88,22 +90,23 @@ class Coding:
         return cls(schema, codecs, rules, is_public=True)
 
     @classmethod
-    def learn(cls, table: Table, *, min_units: int = 11, max_bins: int = 256) -> Self:
+    def learn(cls, table: Table | Compact, *, min_units: int = 11, max_bins: int = 256) -> Self:
         """A coding learned from real rows (non-DP): atoms, equal-mass bins, pooled rare categories.
 
         Raises:
             ModelError: there is no row, or none that has a unit.
         """
-        unit = table.unit_codes()
-        rows, people = table.take(unit >= 0), unit[unit >= 0]
-        if not len(rows):
+        rows = Compact.of(table)
+        people = rows.units[rows.units >= 0]
+        if not len(people):
             raise ModelError("there are no rows to learn from" + (": none has a unit." if len(table) else "."),
                              fix="Check the unit column and the input file.")
-        schema = as_stored(table)
-        rules = Rules.compile(schema, learn_from=table)
+        schema = rows.schema
+        rules = Rules.compile(schema, learn_from=rows)
         codecs = {}
         for column in modelled(schema, rules):
-            stats = codec.analyze(column, rows[column.name], people)
+            packed = rows.columns[column.name]
+            stats = codec.analyze(column, packed.cells, rows.units, packed.index)
             codecs[column.name] = codec.learn(column, stats, min_units=min_units, max_bins=max_bins)
         if schema.unit is not None:
             per_unit = _counts(np.bincount(people), schema)
@@ -112,20 +115,22 @@ class Coding:
             codecs[ROWS] = codec.learn(column, stats, min_units=min_units, max_bins=max_bins)
         return cls(schema, codecs, rules, is_public=False)
 
-    def encode(self, table: Table) -> Codes:
+    def encode(self, table: Table | Compact) -> Codes:
         """Codes of every row that has a unit, with weights 1 / (rows of the unit). Total.
 
         A unit's row count is capped at the schema's ``max_rows_per_unit``; no row is dropped for it.
         """
-        unit = table.unit_codes()
-        rows, people = table.take(unit >= 0), unit[unit >= 0]
+        rows = Compact.of(table)
+        given = rows.units >= 0
+        people = rows.units[given]
         per_unit = np.bincount(people)
-        values = np.empty((len(rows), len(self.codecs)), dtype=np.int32)
+        values = np.empty((len(people), len(self.codecs)), dtype=np.int32, order="F")
         for j, (name, one) in enumerate(self.codecs.items()):
             if name == ROWS:
                 values[:, j] = one.encode(_counts(per_unit, self.schema))[people]
             else:
-                values[:, j] = one.encode(rows[name])
+                packed = rows.columns[name]
+                values[:, j] = one.encode(packed.cells)[packed.index][given]
         return Codes(self.names, self.sizes, values, 1.0 / per_unit[people])
 
     def suppressed(self) -> dict[str, dict[str, float]]:
@@ -155,13 +160,6 @@ def modelled(schema: Schema, rules: Rules) -> list[Column]:
     if ROWS in schema.by_name:
         raise SchemaError(f"column name {ROWS!r} is reserved.", fix="Rename the column.")
     return columns
-
-
-def as_stored(table: Table) -> Schema:
-    """The table's schema with how its cells are stored, so that what a model draws comes in the same types."""
-    return table.schema.with_columns(
-        column if table[column.name].logical == LogicalType() else
-        replace(column, logical=table[column.name].logical.to_json()) for column in table.schema.columns)
 
 
 def rows_column(schema: Schema) -> Column:

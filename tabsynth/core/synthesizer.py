@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tabsynth.core import assemble
 from tabsynth.core.coding import Codes, Coding
+from tabsynth.core.compact import Compact
 from tabsynth.core.errors import NotFittedError
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.rules.expression import Expression
@@ -103,18 +104,19 @@ class Synthesizer(Generative):
     """A model without a formal guarantee: learns from codes of real rows, weighted so that a unit counts once."""
 
     @final
-    def fit(self, table: Table, *, rng: np.random.Generator, coding: Coding | None = None,
+    def fit(self, table: Table | Compact, *, rng: np.random.Generator, coding: Coding | None = None,
             progress: Progress = silent) -> Self:
         """Learn from a table. No rows are kept.
 
         Args:
-            table: real rows; rows without a unit are dropped.
+            table: real rows, in memory or gathered batch by batch; rows without a unit are dropped.
             rng: model randomness.
             coding: how columns become codes; learned from the table when not given.
         """
         progress("encode", 0, 1)
-        self.coding_ = Coding.learn(table) if coding is None else coding
-        codes = self.coding_.encode(table)
+        rows = Compact.of(table)
+        self.coding_ = Coding.learn(rows) if coding is None else coding
+        codes = self.coding_.encode(rows)
         progress("encode", 1, 1)
         self.fit_codes(codes, rng=rng, progress=progress)
         return self

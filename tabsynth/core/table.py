@@ -37,6 +37,11 @@ MISSING: Final = 1
 INVALID: Final = 2
 """States of a cell: a value, not given, or given but not readable as the column's kind."""
 
+Index = NDArray[np.integer[Any]] | slice
+"""Which of some cells each row has."""
+EVERY_ROW: Final = slice(None)
+"""The index of rows that have a cell of their own each."""
+
 CANONICAL: Final[dict[str, Any]] = {
     "number": np.float64, "integer": np.int64, "boolean": np.bool_, "category": np.int32, "date": np.int64,
     "datetime": np.int64, "time": np.int64, "timedelta": np.int64, "id": np.object_, "text": np.object_,
@@ -95,7 +100,7 @@ class Cells:
         """Mask of the cells that hold a value."""
         return np.asarray(self.state == PRESENT)
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Cells:
+    def take(self, rows: NDArray[np.bool_] | Index) -> Cells:
         """The cells at these positions, in this order."""
         return Cells(self.values[rows], self.state[rows], self.levels, self.logical)
 
@@ -103,10 +108,11 @@ class Cells:
         """Equal cell by cell: state, and value (by level text for categories) where present."""
         if len(self) != len(other) or not np.array_equal(self.state, other.state):
             return False
-        mine, theirs = self._comparable(), other._comparable()
+        mine, theirs = self.comparable(), other.comparable()
         return bool(np.array_equal(mine[self.present], theirs[self.present]))
 
-    def _comparable(self) -> NDArray[Any]:
+    def comparable(self) -> NDArray[Any]:
+        """Values that mean the same in every column of the kind: of a category its texts."""
         if not self.levels:
             return self.values
         return np.asarray(np.array(self.levels, dtype=object)[self.values])
@@ -170,7 +176,7 @@ class Table:
         if unit is None:
             return np.arange(self.n_rows, dtype=np.int64)
         cells = self[unit]
-        keys = np.asarray(cells._comparable())
+        keys = np.asarray(cells.comparable())
         codes = np.full(self.n_rows, -1, dtype=np.int64)
         codes[cells.present] = first_seen_codes(keys[cells.present])
         return codes
@@ -234,15 +240,15 @@ def concat_cells(parts: Sequence[Cells]) -> Cells:
                    levels=levels)
 
 
-def first_seen_codes(keys: NDArray[Any]) -> NDArray[np.int64]:
-    """Codes 0, 1, 2, ... in order of first appearance.
+def first_seen_codes(keys: NDArray[Any], seen: dict[Any, int] | None = None) -> NDArray[np.int64]:
+    """Codes 0, 1, 2, ... in order of first appearance; those of earlier keys are in `seen`, which grows.
 
     >>> first_seen_codes(np.array(["b", "a", "b"], dtype=object))
     array([0, 1, 0])
     """
-    if keys.dtype == object:
-        seen: dict[Any, int] = {}
-        return np.fromiter((seen.setdefault(k, len(seen)) for k in keys), dtype=np.int64, count=len(keys))
+    if keys.dtype == object or seen is not None:
+        known: dict[Any, int] = {} if seen is None else seen
+        return np.fromiter((known.setdefault(k, len(known)) for k in keys.tolist()), np.int64, len(keys))
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first, kind="stable")] = np.arange(len(first))

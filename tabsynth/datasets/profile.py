@@ -55,18 +55,19 @@ class Profile:
     def add(self, column: pa.Array, units: NDArray[np.int64] | None) -> None:
         """Count a batch. units: shape (n,), person of each row as 0, 1, 2, ... by first appearance."""
         texts, codes = _dictionary(column)
-        sizes = np.bincount(codes, minlength=len(texts)).tolist()
-        place = np.full(len(texts), -1, np.int64)
-        for i, (text, size) in enumerate(zip(texts, sizes)):
-            if size == 0:
-                continue
-            if text in self.counts or len(self.counts) < MAX_DISTINCT:
-                self.counts[text] = self.counts.get(text, 0) + size
-                place[i] = self._index.setdefault(text, len(self._index))
-            else:
+        counts = self.counts
+        for text, size in zip(texts, np.bincount(codes, minlength=len(texts)).tolist()):
+            known = counts.get(text)
+            if known is not None:
+                counts[text] = known + size
+            elif len(counts) >= MAX_DISTINCT:
                 self.n_other += size
+            elif size:
+                counts[text] = size
         if units is not None and self.constant_per_unit:
-            self._compare(place[codes], units)
+            # Numbered by text, for the codes are those of this batch; -1 for texts that are counted only.
+            place = [self._index.setdefault(t, len(self._index)) if t in self.counts else -1 for t in texts]
+            self._compare(np.array(place, np.int64)[codes], units)
 
     def _compare(self, values: NDArray[np.int64], units: NDArray[np.int64]) -> None:
         known = len(self._first)

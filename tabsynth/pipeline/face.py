@@ -128,7 +128,8 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
     return releases.release(request, progress=progress)
 
 
-def _input(data: Any, schema: Schema | str | Path | None, unit: str | None, name: str, *, private: bool) -> Input:
+def _input(data: Any, schema: Schema | str | Path | None, unit: str | None, name: str, *,
+           private: bool) -> Input[Table]:
     if private and schema is None and not isinstance(data, Table):
         raise UsageError("release with epsilon needs schema=: everything about the columns must be public.")
     table, _ = frames.to_table(data, schema, unit=unit)

@@ -13,13 +13,14 @@ import numpy as np
 import tabsynth
 from tabsynth.core import artifact, registry
 from tabsynth.core.coding import Coding
+from tabsynth.core.compact import Compact
 from tabsynth.core.errors import PrivacyError, SchemaError
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.schema import Schema
 from tabsynth.core.synthesizer import Generative
 from tabsynth.core.table import Table
 from tabsynth.pipeline.auto import Choice, choose
-from tabsynth.pipeline.inputs import Input
+from tabsynth.pipeline.inputs import AnyInput
 from tabsynth.pipeline.settings import configured
 from tabsynth.pipeline.split import require_units
 from tabsynth.privacy.budget import Budget
@@ -83,12 +84,12 @@ def load_model(path: Path, *, passphrase: str | None = None) -> Fitted:
         statement=None if statement is None else Statement.from_json(statement), info=stored.info)
 
 
-def fit(table: Table, *, model: str = "auto", privacy: Privacy | None = None, rng: np.random.Generator,
+def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None = None, rng: np.random.Generator,
         settings: Mapping[str, Any] | None = None, progress: Progress = silent) -> Fitted:
     """Fit a model to a table.
 
     Args:
-        table: real rows under a reviewed schema.
+        table: real rows under a reviewed schema; with epsilon a Table.
         model: registry name or "auto".
         privacy: epsilon and where to book it; None = without a formal guarantee.
         rng: model randomness. Never reaches privacy noise, split keys or bounding keys.
@@ -105,6 +106,7 @@ def fit(table: Table, *, model: str = "auto", privacy: Privacy | None = None, rn
     unfitted = configured(registry.load("models", choice.model), settings or {}, model=choice.model)
     info = {"tabsynth": tabsynth.__version__, "settings": dict(settings or {})}
     if privacy.wanted:
+        assert isinstance(table, Table)
         return fit_private(table, unfitted, choice, privacy, info, rng=rng, progress=progress)
     require_units(table)
     generator = unfitted.fit(table, rng=rng, progress=progress)
@@ -162,8 +164,8 @@ def budget_for(privacy: Privacy, schema: Schema) -> Budget:
         max_rows_per_unit=schema.max_rows_per_unit, allow_large_epsilon=privacy.allow_large)
 
 
-def privacy_for(source: Input, *, epsilon: str | float | None, delta: str | float | None, ledger: Path | None,
-                population: str | None, allow_large: bool = False) -> Privacy:
+def privacy_for(source: AnyInput, *, epsilon: str | float | None, delta: str | float | None,
+                ledger: Path | None, population: str | None, allow_large: bool = False) -> Privacy:
     """The options of the command line with rule 11's defaults: a ledger beside the input, a population of its name."""
     declared = source.table.schema.population
     return Privacy(epsilon, delta, ledger or source.folder / "tabsynth-ledger",

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from tabsynth.core.compact import Compact
 from tabsynth.core.errors import PrivacyError, UsageError
 from tabsynth.core.schema import Dialect, Schema
 from tabsynth.core.schema_file import load_schema
 from tabsynth.core.table import Table
+
+if TYPE_CHECKING:
+    from tabsynth.datasets.formats import Source
 
 DEMO: Final = "demo:"
 
@@ -36,11 +40,14 @@ class Reading:
     na: tuple[str, ...] = ()
 
 
+Rows = TypeVar("Rows", Table, Compact)
+
+
 @dataclass(frozen=True, slots=True)
-class Input:
+class Input(Generic[Rows]):
     """A table that was read, and where its schema came from ("schema.yaml", "bundled code book", "guessed")."""
 
-    table: Table
+    table: Rows
     schema_source: str
     name: str
     folder: Path
@@ -50,7 +57,10 @@ class Input:
         return self.schema_source == "guessed"
 
 
-def read_input(spec: str, reading: Reading | None = None, *, public_only: bool = False) -> Input:
+AnyInput = Input[Table] | Input[Compact]
+
+
+def read_input(spec: str, reading: Reading | None = None, *, public_only: bool = False) -> Input[Table]:
     """Read the table that `spec` names.
 
     Args:
@@ -64,7 +74,6 @@ def read_input(spec: str, reading: Reading | None = None, *, public_only: bool =
             SchemaError: as the reader says.
     """
     from tabsynth.datasets import formats, load
-    from tabsynth.datasets.guess import guess
 
     reading = reading or Reading()
     if spec.startswith(DEMO):
@@ -74,22 +83,43 @@ def read_input(spec: str, reading: Reading | None = None, *, public_only: bool =
             require_unit(schema, reading.unit)
         source = "bundled code book" if reading.schema is None else reading.schema.name
         return Input(Table(schema, load.load_demo(name).columns), source, name, Path("."))
-    folder = Path(".") if spec == "-" else Path(spec).parent
+    opened, schema, origin = _opened(spec, reading, public_only=public_only)
+    return Input(formats.whole(opened, schema), origin, stem(spec), _folder(spec))
+
+
+def read_compact(spec: str, reading: Reading | None = None) -> Input[Compact]:
+    """Read the same rows as `read_input`, batch by batch: for a fit without a guarantee, in bounded memory."""
+    from tabsynth.datasets import formats
+
+    if spec.startswith(DEMO):
+        demo = read_input(spec, reading)
+        return Input(Compact.of(demo.table), demo.schema_source, demo.name, demo.folder)
+    opened, schema, origin = _opened(spec, reading or Reading(), public_only=False)
+    return Input(Compact.gather(formats.batches(opened, schema)), origin, stem(spec), _folder(spec))
+
+
+def _opened(spec: str, reading: Reading, *, public_only: bool) -> tuple[Source, Schema, str]:
+    """The file, opened, with its schema and where that came from."""
+    from tabsynth.datasets import formats
+    from tabsynth.datasets.guess import guess_schema
+
     if reading.schema is not None:
         schema = adjusted(load_schema(reading.schema), reading)
         if public_only:
             require_unit(schema, reading.unit)
         dialect = overridden(schema.dialect, reading)
-        table = formats.read(spec, schema=schema, format=reading.format, dialect=dialect)
-        return Input(table, reading.schema.name, stem(spec), folder)
+        return formats.scan(spec, format=reading.format, dialect=dialect, names_only=True), schema, reading.schema.name
     if public_only:
         raise UsageError(
             "a fit with --epsilon needs --schema: everything about the columns must be public.",
             fix=f"Write one with: tabsynth inspect {spec} -o schema.yaml, then add bounds and levels.")
     found = formats.scan(spec, format=reading.format, dialect=overridden(None, reading))
-    guessed = guess(found, unit=reading.unit, sample_rows=None, missing=reading.na, exact=False)
-    schema = adjusted(guessed.schema, reading)
-    return Input(Table.concat(formats.tables(found, schema)), "guessed", stem(spec), folder)
+    guessed = guess_schema(found, unit=reading.unit, sample_rows=None, missing=reading.na, exact=False)
+    return found, adjusted(guessed, reading), "guessed"
+
+
+def _folder(spec: str) -> Path:
+    return Path(".") if spec == "-" else Path(spec).parent
 
 
 def require_unit(schema: Schema, unit: str | None) -> None:

@@ -72,7 +72,7 @@ class Request:
     disclose_evaluation: bool = False
     command: str = ""
     force: bool = False
-    source: Input | None = None
+    source: Input[Table] | None = None
     log: Keeping = field(default_factory=Keeping)
     passphrase: str | None = field(default=None, repr=False)
 
@@ -126,7 +126,7 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     return Released(request.output, evaluation.outcome, evaluation, fitted, len(synth), context)
 
 
-def split_for(request: Request, source: Input) -> Split:
+def split_for(request: Request, source: Input[Table]) -> Split:
     """The split; only without DP may the seed choose it, or an odd table be refused for its values."""
     if request.privacy is not None:
         return split(source.table, holdout=request.holdout)
@@ -135,7 +135,7 @@ def split_for(request: Request, source: Input) -> Split:
                  key=None if request.seed is None else key_from_seed(request.seed))
 
 
-def named(privacy: Privacy, source: Input) -> Privacy:
+def named(privacy: Privacy, source: Input[Table]) -> Privacy:
     """Rule 11's defaults: a ledger beside the input, the population of the schema or of the file's name."""
     from tabsynth.pipeline.fit import privacy_for
 
@@ -144,7 +144,7 @@ def named(privacy: Privacy, source: Input) -> Privacy:
                        allow_large=privacy.allow_large)
 
 
-def log_for(request: Request, source: Input) -> EvaluationLog | None:
+def log_for(request: Request, source: Input[Table]) -> EvaluationLog | None:
     """The book of the table's evaluations, refused now if it could not be written later."""
     ledger = None if request.privacy is None else request.privacy.ledger
     return request.log.open(source.folder if ledger is None else ledger.parent, source.name)
@@ -162,7 +162,7 @@ def draw_rows(fitted: Fitted, n: int, rng: Any, progress: Progress) -> Table:
     return Table.concat(batches)
 
 
-def write_parts(folder: Path, request: Request, source: Input, parts: Split, fitted: Fitted, synth: Table,
+def write_parts(folder: Path, request: Request, source: Input[Table], parts: Split, fitted: Fitted, synth: Table,
                 evaluation: Evaluation, context: ReportContext) -> None:
     """Fill the staging folder: ``internal/`` always, ``share/`` unless the release is refused."""
     refused = evaluation.outcome == "REFUSED"
@@ -215,7 +215,7 @@ def write_json(path: Path, value: Any) -> None:
     path.write_bytes(canonical_json(value) + b"\n")
 
 
-def origin_of(request: Request, source: Input, fitted: Fitted, evaluation: Evaluation,
+def origin_of(request: Request, source: Input[Table], fitted: Fitted, evaluation: Evaluation,
               internal: Path) -> provenance.Origin:
     """The manifest's provenance. Under DP no fingerprint of the training table leaves the house, keyed or not."""
     fingerprint = None

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tabsynth.core.compact import Compact
 from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.files import prepare_folder, refuse_existing, replace_file
 from tabsynth.core.table import Cells, Table
@@ -59,7 +60,7 @@ def key_from_seed(seed: int) -> bytes:
     return hashlib.blake2b(f"split key {seed}".encode(), digest_size=16).digest()
 
 
-def require_units(table: Table, *, at_least: int = MIN_UNITS) -> None:
+def require_units(table: Table | Compact, *, at_least: int = MIN_UNITS) -> None:
     """Refuse tables whose unit column has gaps, or that hold too few people (without DP; with DP, see rule 12)."""
     unit = table.schema.unit
     codes = table.unit_codes()

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tabsynth.core import codec
 from tabsynth.core.arrow_read import arrow_type
-from tabsynth.core.coding import Coding, as_stored
+from tabsynth.core.coding import Coding
+from tabsynth.core.compact import Compact
 from tabsynth.core.errors import ColumnNotFoundError, SchemaError
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.schema_file import schema_from_json, schema_to_json
@@ -193,6 +194,6 @@ def test_how_cells_are_stored_stays_out_of_a_declared_column() -> None:
     public = Coding.public(table.schema)
     assert public.schema["n"].logical is None
     assert public.schema["typed"].logical == {"storage": "int16"}
-    learned = as_stored(table)
+    learned = Compact.of(table).schema
     assert [c.logical and c.logical["storage"] for c in learned.columns] == [
         "double", "dictionary<values=string, indices=int8, ordered=0>", "uint8"]

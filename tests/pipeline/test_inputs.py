@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from tabsynth.core.errors import SchemaError, SourceError, UsageError
 from tabsynth.core.schema import Column, Dialect, Schema
-from tabsynth.pipeline.inputs import Reading, adjusted, overridden, read_given, read_input, stem
+from tabsynth.core.table import Table
+from tabsynth.datasets import formats
+from tabsynth.datasets.formats import csv, jsonl, parquet
+from tabsynth.pipeline.fit import fit
+from tabsynth.pipeline.inputs import Reading, adjusted, overridden, read_compact, read_given, read_input, stem
 
 SCHEMA = """\
 columns:
@@ -31,6 +37,35 @@ def test_a_schema_is_guessed_only_without_epsilon(csv_file: Path) -> None:
     assert (source.name, source.folder, len(source.table)) == ("visits", csv_file.parent, 300)
     with pytest.raises(UsageError, match="--epsilon needs --schema"):
         read_input(str(csv_file), Reading(unit="patient"), public_only=True)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".jsonl"])
+@pytest.mark.parametrize("model", ["independent", "copula"])
+def test_a_file_read_batch_by_batch_gives_the_same_model(visits: pd.DataFrame, tmp_path: Path, suffix: str, model: str,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes: people of several batches, levels that come up late, gaps, types of Arrow."""
+    visits = visits.assign(
+        ward=visits["ward"].astype("category") if suffix == ".parquet" else visits["ward"],
+        moment=pd.date_range("2020-01-01", periods=300, freq="37min", tz="Europe/Berlin"),
+        late=["early"] * 250 + ["late"] * 50, weight=visits["weight"].where(visits["weight"] < 90))
+    path = tmp_path / f"visits{suffix}"
+    formats.write(Table.from_pandas(visits), path)
+    reading = Reading(unit="patient")
+    whole = fit(read_input(str(path), reading).table, model=model, rng=np.random.default_rng(0))
+    monkeypatch.setattr(csv, "BLOCK", 1_000)
+    monkeypatch.setattr(parquet, "BATCH_ROWS", 40)
+    monkeypatch.setattr(jsonl, "BATCH_ROWS", 40)
+    assert len(list(formats.scan(path).batches())) > 4
+    rows = read_compact(str(path), reading)
+    assert (rows.schema_source, rows.name, len(rows.table)) == ("guessed", "visits", 300)
+    fit(rows.table, model=model, rng=np.random.default_rng(0)).save(tmp_path / "parts.tabsynth")
+    whole.save(tmp_path / "whole.tabsynth")
+    assert (tmp_path / "parts.tabsynth").read_bytes() == (tmp_path / "whole.tabsynth").read_bytes()
+
+
+def test_a_demonstration_table_is_held_small_too() -> None:
+    rows = read_compact("demo:rand_hie").table
+    assert (len(rows), rows.schema.unit, "person" in rows.columns) == (20_190, "person", False)
 
 
 def test_a_schema_file_selects_the_columns(csv_file: Path, tmp_path: Path) -> None:

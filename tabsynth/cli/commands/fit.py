@@ -64,7 +64,7 @@ def command(
     from tabsynth.cli.passphrase import passphrase_in
     from tabsynth.core.files import check_writable, refuse_existing
     from tabsynth.pipeline.fit import Privacy, fit, privacy_for
-    from tabsynth.pipeline.inputs import Reading, read_input
+    from tabsynth.pipeline.inputs import AnyInput, Reading, read_compact, read_input
     from tabsynth.pipeline.rehearsal import rehearse
     from tabsynth.pipeline.settings import parse_settings
     from tabsynth.pipeline.summary import promise
@@ -84,7 +84,8 @@ def command(
         return
     with console.progress() as progress:
         progress("read", 0, 1)
-        source = read_input(table, reading, public_only=epsilon is not None)
+        source: AnyInput = (
+            read_compact(table, reading) if epsilon is None else read_input(table, reading, public_only=True))
         progress("read", 1, 1)
         privacy = privacy_for(source, epsilon=epsilon, delta=delta, ledger=ledger, population=population,
                               allow_large=allow_large_epsilon)

@@ -19,7 +19,7 @@ from tabsynth.core.codec.line import LineCodec
 from tabsynth.core.codec.numeric import LineStats, learn_line, public_line
 from tabsynth.core.errors import SchemaError
 from tabsynth.core.schema import NUMERIC, Column
-from tabsynth.core.table import Cells
+from tabsynth.core.table import EVERY_ROW, Cells, Index
 
 __all__ = ["Codec", "Stats", "analyze", "from_state", "learn", "public", "same_state"]
 
@@ -44,17 +44,19 @@ def public(column: Column, *, levels: tuple[str, ...] | None = None, ends: tuple
     return public_category(column, levels) if column.kind == "category" else public_line(column, ends)
 
 
-def analyze(column: Column, cells: Cells, units: NDArray[np.int64]) -> Stats:
+def analyze(column: Column, cells: Cells, units: NDArray[np.int64], index: Index = EVERY_ROW) -> Stats:
     """What `learn` needs to know of a part of a column.
 
     Args:
-        cells: shape (n,). units: shape (n,): whose row it is, the same codes in every part; rows with -1
+        cells: the cells of the n rows, or cells that `index` chooses from.
+        units: shape (n,): whose row it is, numbered 0, 1, 2, ... in the same way in every part; rows with -1
             (unit not given) are left out.
+        index: which of the cells each row has.
     """
     _check_modelled(column)
     if column.kind in NUMERIC:
-        return LineStats.of(cells, units)
-    return CategoryStats.of(cells, units) if column.kind == "category" else NoStats()
+        return LineStats.of(cells, units, index)
+    return CategoryStats.of(cells, units, index) if column.kind == "category" else NoStats()
 
 
 def learn(column: Column, stats: Stats, *, min_units: int = MIN_UNITS, max_bins: int = 256) -> Codec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Any, final
 
 import numpy as np
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 
 from tabsynth.core import code_lists
 from tabsynth.core.codec.base import Codec, Stats
-from tabsynth.core.codec.numeric import group_starts, pairs, unit_weights
+from tabsynth.core.codec.pairs import Pairs
 from tabsynth.core.errors import PrivacyError
 from tabsynth.core.schema import Column
-from tabsynth.core.table import INVALID, MISSING, PRESENT, Cells, LogicalType
+from tabsynth.core.table import INVALID, MISSING, PRESENT, Cells, Index, LogicalType
 
 
 def domain(column: Column) -> tuple[str, ...] | None:
@@ -155,47 +156,43 @@ def public_category(column: Column, levels: Sequence[str] | None = None) -> Cate
 
 @dataclass(frozen=True, eq=False)
 class CategoryStats(Stats):
-    """Distinct (level, unit) pairs with their number of rows; level indices follow the sorted texts.
+    """The levels that occur, sorted, and who holds them in how many rows.
 
     order: the levels as the storage orders them (a categorical's), kept while all parts agree, else None.
     """
 
     levels: tuple[str, ...]
-    index: NDArray[np.int64]
-    units: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    pairs: Pairs
     order: tuple[str, ...] | None
 
     @classmethod
-    def of(cls, cells: Cells, units: NDArray[np.int64]) -> CategoryStats:
-        kept = cells.present & (units >= 0)
+    def of(cls, cells: Cells, units: NDArray[np.int64], index: Index) -> CategoryStats:
+        things = np.where(cells.present, cells.values, -1)[index]
+        kept = (things >= 0) & (units >= 0)
         stored = cells.logical.storage.startswith("dictionary") or (cells.logical.pandas or "").startswith("category")
-        return _sorted_stats(cells.levels, cells.values[kept].astype(np.int64), units[kept],
-                             np.ones(int(kept.sum()), np.int64), cells.levels if stored else None)
+        return _sorted_stats(cells.levels, things[kept], units[kept], None, cells.levels if stored else None)
 
     def merge(self, other: CategoryStats) -> CategoryStats:
-        shifted = other.index + len(self.levels)
-        return _sorted_stats(self.levels + other.levels, np.concatenate([self.index, shifted]),
-                             np.concatenate([self.units, other.units]), np.concatenate([self.counts, other.counts]),
+        things, units, rows = (np.concatenate(both) for both in (
+            (self.pairs.things, other.pairs.things + len(self.levels)), (self.pairs.units, other.pairs.units),
+            (self.pairs.mass, other.pairs.mass)))
+        return _sorted_stats(self.levels + other.levels, things, units, rows,
                              self.order if self.order == other.order else None)
 
 
-def _sorted_stats(levels: tuple[str, ...], index: NDArray[np.int64], units: NDArray[np.int64],
-                  counts: NDArray[np.int64], order: tuple[str, ...] | None) -> CategoryStats:
-    used = {levels[i] for i in np.unique(index).tolist()}
-    texts = tuple(sorted(used))
+def _sorted_stats(levels: tuple[str, ...], things: NDArray[Any], units: NDArray[np.int64],
+                  rows: NDArray[np.int64] | None, order: tuple[str, ...] | None) -> CategoryStats:
+    """things: index into `levels`, in which a text may occur twice."""
+    texts = sorted(set(levels))
     place = {text: i for i, text in enumerate(texts)}
-    remap = np.array([place.get(level, -1) for level in levels], np.int64)
-    index = remap[index] if len(levels) else index
-    return CategoryStats(texts, *pairs(index, units, counts), order)
+    remap = np.array([place[level] for level in levels], np.int64)
+    occurs, pairs = Pairs.of(remap[things] if len(levels) else things, units, rows).used(len(texts))
+    return CategoryStats(tuple(compress(texts, occurs)), pairs, order)
 
 
 def learn_category(column: Column, stats: CategoryStats, *, min_units: int) -> CategoryCodec:
     """Levels held by at least `min_units` units keep a code; the others are pooled into OTHER."""
-    weights = unit_weights(stats.units, stats.counts)
-    starts = group_starts(stats.index)
-    holders = np.diff(np.append(starts, len(stats.index)))
-    mass = np.add.reduceat(weights, starts) if len(starts) else np.zeros(0)
+    holders, mass = stats.pairs.holders(), stats.pairs.as_weights().sums()
     total = float(mass.sum()) or 1.0
     public = domain(column)
     allowed = None if public is None or column.open else frozenset(public)

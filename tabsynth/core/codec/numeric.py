@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -14,9 +15,10 @@ from tabsynth.core import notation
 from tabsynth.core.codec.axis import Axis, Points
 from tabsynth.core.codec.base import Stats
 from tabsynth.core.codec.line import LineCodec, cuts_between
+from tabsynth.core.codec.pairs import Pairs
 from tabsynth.core.errors import PrivacyError
 from tabsynth.core.schema import Column
-from tabsynth.core.table import CANONICAL, Cells
+from tabsynth.core.table import CANONICAL, Cells, Index
 
 PUBLIC_CELLS: Final = 64
 PUBLIC_ATOMS: Final = 100
@@ -105,30 +107,31 @@ def _cells_between(starts: Sequence[Any], low: Any, high: Any, axis: Axis, atoms
 
 @dataclass(frozen=True, eq=False)
 class LineStats(Stats):
-    """Distinct (value, unit) pairs with their number of rows, sorted; exact, so that any split merges alike."""
+    """Distinct values, rising, and who holds them in how many rows; exact, so that any split merges alike."""
 
     values: NDArray[Any]
-    units: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    pairs: Pairs
 
     @classmethod
-    def of(cls, cells: Cells, units: NDArray[np.int64]) -> LineStats:
-        kept = cells.present & (units >= 0)
-        return cls(*pairs(cells.values[kept], units[kept], np.ones(int(kept.sum()), np.int64)))
+    def of(cls, cells: Cells, units: NDArray[np.int64], index: Index) -> LineStats:
+        values, number = np.unique(cells.values[cells.present], return_inverse=True)
+        thing = np.full(len(cells), -1, np.int64)
+        thing[cells.present] = number
+        things = thing[index]
+        kept = (things >= 0) & (units >= 0)
+        # + 0 makes one zero of 0.0 and -0.0
+        return _used(values + 0, Pairs.of(things[kept], units[kept]))
 
     def merge(self, other: LineStats) -> LineStats:
-        return LineStats(*pairs(*(np.concatenate([getattr(self, name), getattr(other, name)])
-                                  for name in ("values", "units", "counts"))))
+        values, number = np.unique(np.concatenate([self.values, other.values]), return_inverse=True)
+        things = number[np.concatenate([self.pairs.things, other.pairs.things + len(self.values)])]
+        return _used(values, Pairs.of(things, np.concatenate([self.pairs.units, other.pairs.units]),
+                                      np.concatenate([self.pairs.mass, other.pairs.mass])))
 
 
-def pairs(values: Any, units: NDArray[np.int64], counts: NDArray[Any]) -> tuple[Any, NDArray[np.int64], NDArray[Any]]:
-    """Sort by (value, unit) and add up the counts of equal pairs."""
-    order = np.lexsort((units, values))
-    values, units, counts = values[order], units[order], counts[order]
-    new = np.ones(len(values), bool)
-    new[1:] = (values[1:] != values[:-1]) | (units[1:] != units[:-1])
-    starts = np.flatnonzero(new)
-    return values[starts], units[starts], np.add.reduceat(counts, starts) if len(starts) else counts
+def _used(values: NDArray[Any], pairs: Pairs) -> LineStats:
+    occurs, pairs = pairs.used(len(values))
+    return LineStats(values[occurs], pairs)
 
 
 def learn_line(column: Column, stats: LineStats, *, min_units: int, max_bins: int) -> LineCodec:
@@ -139,12 +142,11 @@ def learn_line(column: Column, stats: LineStats, *, min_units: int, max_bins: in
 
     Source: SeqForest codec (VALUE atoms and equal-mass bins), extended by the k-th value as edge.
     """
-    weights = unit_weights(stats.units, stats.counts)
-    starts = group_starts(stats.values)
-    axis = Axis.learn(column, stats.values[starts], _sums(weights, starts))
+    weighted = stats.pairs.as_weights()
+    axis = Axis.learn(column, stats.values, weighted.sums())
     edges = notation.bounds(column)
     bounds = None if edges is None else _bound_points(axis, edges)
-    pool = _Pool(*pairs(axis.points(stats.values), stats.units, weights))
+    pool = _Pool.of(axis.points(stats.values), weighted)
     special = _specials(column, axis)
     kept = pool.only(np.isin(pool.points, special) | _within(pool.points, bounds))
     atoms = np.union1d(_atoms(kept, min_units, max_bins), special).astype(axis.dtype)
@@ -154,33 +156,29 @@ def learn_line(column: Column, stats: LineStats, *, min_units: int, max_bins: in
     return LineCodec(column, axis, bounds, atoms, lows, highs, _bins(lows, rest, max_bins), False, pooled)
 
 
-def unit_weights(units: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Shape like units: the part of its unit's rows that each pair holds; a unit's weights sum to 1."""
-    _, inverse = np.unique(units, return_inverse=True)
-    totals = np.bincount(inverse, weights=counts) if len(units) else np.zeros(0)
-    return np.asarray(counts / totals[inverse], np.float64)
-
-
-def group_starts(values: NDArray[Any]) -> NDArray[np.intp]:
-    """Where each run of equal values begins."""
-    if not len(values):
-        return np.zeros(0, np.intp)
-    return np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
-
-
 @dataclass(frozen=True, eq=False)
 class _Pool:
-    """(point, unit) pairs sorted by point, with weights."""
+    """Distinct points, rising, each held by some unit; the weights of the pairs are parts of a unit."""
 
     points: Points
-    units: NDArray[np.int64]
-    weights: NDArray[np.float64]
+    pairs: Pairs
 
-    def only(self, mask: NDArray[np.bool_]) -> _Pool:
-        return _Pool(self.points[mask], self.units[mask], self.weights[mask])
+    @classmethod
+    def of(cls, points: Points, pairs: Pairs) -> _Pool:
+        """From rising points, some of which may be equal."""
+        distinct, number = np.unique(points, return_inverse=True)
+        if len(distinct) < len(points):
+            pairs = Pairs.of(number[pairs.things], pairs.units, pairs.mass)
+        return cls(distinct, pairs)
 
-    def n_units(self) -> int:
-        return len(np.unique(self.units))
+    def only(self, points: NDArray[np.bool_]) -> _Pool:
+        return _Pool(self.points[points], self.pairs.only(points))
+
+    def between(self, low: int, high: int) -> _Pool:
+        """The points number `low` to `high`, with what lies outside moved to the nearer of the two."""
+        pairs = self.pairs
+        inner = Pairs.of(np.clip(pairs.things, low, high) - low, pairs.units, pairs.mass)
+        return _Pool(self.points[low : high + 1], inner)
 
 
 def _within(points: Points, bounds: Points | None) -> NDArray[np.bool_]:
@@ -195,22 +193,20 @@ def _bound_points(axis: Axis, edges: tuple[float, float]) -> Points:
 
 def _atoms(pool: _Pool, min_units: int, max_bins: int) -> Points:
     """Points held by at least `min_units` units and, of more than `max_bins` points, by units / 1500; at most 1024."""
-    starts = group_starts(pool.points)
-    holders = np.diff(np.append(starts, len(pool.points)))
-    few = len(starts) <= max_bins
-    common = np.flatnonzero(holders >= max(min_units, 0 if few else math.ceil(pool.n_units() / UNITS_PER_ATOM)))
+    holders = pool.pairs.holders()
+    few = len(pool.points) <= max_bins
+    common = np.flatnonzero(holders >= max(min_units, 0 if few else math.ceil(pool.pairs.n_units() / UNITS_PER_ATOM)))
     top = common[np.argsort(-holders[common], kind="stable")[:MAX_ATOMS]]
-    return np.sort(pool.points[starts[top]])
+    return np.sort(pool.points[top])
 
 
 def _rest_cells(rest: _Pool, atoms: Points, bounds: Points | None, axis: Axis, min_units: int,
                 max_bins: int) -> tuple[Points, Points, Points]:
     """Atoms and fine cells for what is not an atom, according to how many units hold it."""
     none = np.zeros(0, axis.dtype)
-    n = rest.n_units()
+    n = rest.pairs.n_units()
     if n >= 2 * min_units:
-        low, high = _kth(rest, min_units)
-        clamped = _Pool(*pairs(np.clip(rest.points, low, high), rest.units, rest.weights))
+        clamped = rest.between(*_kth(rest.pairs, min_units))
         return atoms, *_equal_mass(clamped, axis, min_units, CELLS_PER_BIN * max_bins)
     if n >= min_units:
         return _with_centre(atoms, rest, axis, min_units), none, none
@@ -219,11 +215,16 @@ def _rest_cells(rest: _Pool, atoms: Points, bounds: Points | None, axis: Axis, m
     return atoms, none, none
 
 
-def _kth(pool: _Pool, k: int) -> tuple[Any, Any]:
-    """The smallest point such that k units hold a value up to it, and the largest from the other end."""
-    _, first = np.unique(pool.units, return_index=True)
-    _, last = np.unique(pool.units[::-1], return_index=True)
-    return pool.points[np.sort(first)[k - 1]], pool.points[::-1][np.sort(last)[k - 1]]
+def _kth(pairs: Pairs, k: int) -> tuple[int, int]:
+    """The first thing such that k units hold one up to it, and the same from the other end."""
+    return int(_kth_thing(pairs.things, pairs.units, k)), int(_kth_thing(pairs.things[::-1], pairs.units[::-1], k))
+
+
+def _kth_thing(things: NDArray[np.int64], units: NDArray[np.int64], k: int) -> Any:
+    first = np.full(units.max() + 1, len(units))
+    # Assigned backwards, so that each unit's first pair is the one that stays.
+    first[units[::-1]] = np.arange(len(units))[::-1]
+    return things[np.partition(first, k - 1)[k - 1]]
 
 
 def _with_centre(atoms: Points, rest: _Pool, axis: Axis, min_units: int) -> Points:
@@ -231,27 +232,25 @@ def _with_centre(atoms: Points, rest: _Pool, axis: Axis, min_units: int) -> Poin
     centre = _centre(rest, axis, min_units)
     joined = np.union1d(atoms, centre).astype(axis.dtype)
     nearest = joined[np.searchsorted(cuts_between(joined, axis.dtype), rest.points, side="right")]
-    return joined if rest.only(nearest == centre[0]).n_units() >= min_units else atoms
+    return joined if rest.only(nearest == centre[0]).pairs.n_units() >= min_units else atoms
 
 
 def _centre(pool: _Pool, axis: Axis, min_units: int) -> Points:
     """One point for fewer than 2 * min_units units: their mean after clamping to the k-th values."""
-    low, high = sorted(_kth(pool, min_units))
-    points = np.clip(pool.points, low, high).astype(float)
-    mean = float(np.average(points, weights=pool.weights))
+    low, high = sorted(_kth(pool.pairs, min_units))
+    points = pool.points[np.clip(pool.pairs.things, low, high)].astype(float)
+    mean = float(np.average(points, weights=pool.pairs.mass))
     return np.array([mean if axis.step is None else round(mean)], axis.dtype)
 
 
 def _equal_mass(pool: _Pool, axis: Axis, min_units: int, target: int) -> tuple[Points, Points]:
     """At most `target` adjacent cells of about equal mass from the first to the last point."""
-    starts = group_starts(pool.points)
-    mass = _sums(pool.weights, starts)
+    mass = pool.pairs.sums()
     middle = (np.cumsum(mass) - mass / 2) / mass.sum()
     cell = np.minimum((middle * target).astype(np.int64), target - 1)
-    opens = starts[np.concatenate([[True], cell[1:] != cell[:-1]])]
-    opens = _merge_small(opens, pool.units, min_units)
+    opens = np.flatnonzero(np.concatenate([[True], cell[1:] != cell[:-1]]))
     points = pool.points
-    cuts = [_cut(points[o - 1], points[o]) for o in opens[1:]]
+    cuts = [_cut(points[o - 1], points[o]) for o in _merge_small(opens, pool.pairs, min_units)[1:]]
     lows = np.array([points[0], *cuts], axis.dtype)
     ends = np.array([*cuts, points[-1]], axis.dtype)
     if axis.step is not None:
@@ -259,19 +258,24 @@ def _equal_mass(pool: _Pool, axis: Axis, min_units: int, target: int) -> tuple[P
     return lows, ends
 
 
-def _merge_small(opens: NDArray[np.intp], units: NDArray[np.int64], min_units: int) -> list[int]:
-    """Openings of cells such that every cell holds at least `min_units` units, the outermost about twice as many.
+def _merge_small(opens: NDArray[np.intp], pairs: Pairs, min_units: int) -> list[int]:
+    """Things that open cells such that every cell holds at least `min_units` units, the outermost about twice as many.
 
     The outermost hold the clamped extremes too, which would otherwise pile up on a narrow cell at the edge.
     """
     kept: list[int] = []
-    opening, start, seen = 0, 0, set[int]()
-    for end in [*opens[1:].tolist(), len(units)]:
-        seen.update(units[start:end].tolist())
-        start = end
-        if len(seen) >= min_units:
+    opening, seen = 0, 0
+    first_pair = np.append(pairs.starts, len(pairs))
+    last = np.full(int(pairs.units.max()) + 1, -1)  # the pair in which each unit was met last
+    for start, end in pairwise([*opens.tolist(), len(pairs.starts)]):
+        these = np.arange(first_pair[start], first_pair[end])
+        units = pairs.units[these]
+        is_new = last[units] < first_pair[opening]
+        last[units] = these
+        seen += int(np.count_nonzero(is_new & (last[units] == these)))  # a unit's last pair here stands for it
+        if seen >= min_units:
             kept.append(opening)
-            opening, seen = end, set()
+            opening, seen = end, 0
     return [0, *kept[2:-1]]
 
 
@@ -286,16 +290,11 @@ def _bins(lows: Points, rest: _Pool, max_bins: int) -> NDArray[np.int64]:
     if n <= max_bins:
         return np.arange(n + 1)
     cell = np.maximum(np.searchsorted(lows, rest.points, side="right") - 1, 0)
-    before = np.cumsum(np.bincount(cell, rest.weights, n)) / rest.weights.sum()
+    before = np.cumsum(np.bincount(cell[rest.pairs.things], rest.pairs.mass, n)) / rest.pairs.mass.sum()
     inner = np.searchsorted(before, np.arange(1, max_bins) / max_bins - 1e-9) + 1
     return np.unique(np.concatenate([[0], np.minimum(inner, n), [n]]))
 
 
 def _pooled(rest: _Pool, kept: _Pool) -> Mapping[str, Any]:
-    total = float(kept.weights.sum())
-    return {"levels": len(group_starts(rest.points)),
-            "share": round(float(rest.weights.sum()) / total, 6) if total else 0.0}
-
-
-def _sums(weights: NDArray[np.float64], starts: NDArray[np.intp]) -> NDArray[np.float64]:
-    return np.add.reduceat(weights, starts) if len(starts) else np.zeros(0)
+    total = float(kept.pairs.mass.sum())
+    return {"levels": len(rest.points), "share": round(float(rest.pairs.mass.sum()) / total, 6) if total else 0.0}

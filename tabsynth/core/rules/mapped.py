@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core import text
+from tabsynth.core.compact import Compact
 from tabsynth.core.errors import RuleError
 from tabsynth.core.rules.literals import Value, declared_levels
 from tabsynth.core.schema import Column, Dialect, Schema
@@ -56,7 +57,7 @@ class Mapped:
         want, have = self.derive(columns), columns[self.to.name]
         same = want.state == np.where(have.present, PRESENT, MISSING)
         both = want.present & have.present
-        same[both] = _comparable(want)[both] == _comparable(have)[both]
+        same[both] = want.comparable()[both] == have.comparable()[both]
         wrong: NDArray[np.bool_] = ~same
         return wrong & (self.find(columns) >= 0) if self.learned else wrong
 
@@ -97,7 +98,7 @@ class Mapped:
         return cls(sources, to, tuple(found), tuple(found.values()))
 
     @classmethod
-    def learn(cls, sources: tuple[str, ...], to: Column, table: Table) -> Self:
+    def learn(cls, sources: tuple[str, ...], to: Column, table: Table | Compact) -> Self:
         """The majority value per combination that at least ``MIN_UNITS`` people hold.
 
         Raises:
@@ -105,12 +106,12 @@ class Mapped:
         """
         where = f"mapped rule {', '.join(sources)} -> {to.name}"
         unit = table.unit_codes()
-        rows, unit = table.take(unit >= 0), unit[unit >= 0]
+        rows, unit = {name: table[name].take(unit >= 0) for name in (*sources, to.name)}, unit[unit >= 0]
         combination, first = _combinations([rows[name] for name in sources])
         best, agreeing = _majority(combination, _distinct_codes(rows[to.name]))
-        if len(rows) and agreeing < (1 - MAX_DISAGREEMENT) * len(rows):
+        if len(unit) and agreeing < (1 - MAX_DISAGREEMENT) * len(unit):
             raise RuleError(
-                f"{where}: {1 - agreeing / len(rows):.1%} of the rows differ from the most frequent value of their "
+                f"{where}: {1 - agreeing / len(unit):.1%} of the rows differ from the most frequent value of their "
                 "combination, so the column is not decided by the others.",
                 fix="Remove the rule, or add the column that is missing under 'from'.")
         holders = np.bincount(np.unique(np.stack([combination, unit]), axis=1)[0], minlength=len(first))
@@ -144,7 +145,7 @@ class Mapped:
 
 def values_of(cells: Cells) -> list[Value | None]:
     """Canonical values as Python objects; None for a cell that is not given."""
-    values = _comparable(cells).tolist()
+    values = cells.comparable().tolist()
     return [value if given else None for value, given in zip(values, cells.present, strict=True)]
 
 
@@ -195,13 +196,6 @@ def _spelled(column: Column, entry: Any) -> str:
             return column.levels[int(entry)]
         return "true" if entry else "false"
     return str(entry)
-
-
-def _comparable(cells: Cells) -> NDArray[Any]:
-    if not cells.levels:
-        return cells.values
-    texts: NDArray[Any] = np.asarray(cells.levels, dtype=object)[cells.values]
-    return texts
 
 
 def _positions(cells: Cells, values: tuple[Value | None, ...]) -> NDArray[np.int64]:

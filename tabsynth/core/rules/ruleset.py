@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tabsynth.core.compact import Compact
 from tabsynth.core.errors import ColumnNotFoundError, RuleError
 from tabsynth.core.rules.expression import Expression
 from tabsynth.core.rules.mapped import Mapped
@@ -68,7 +69,7 @@ class Rules:
     maps: tuple[Mapped, ...] = ()
 
     @classmethod
-    def compile(cls, schema: Schema, *, learn_from: Table | None = None) -> Self:
+    def compile(cls, schema: Schema, *, learn_from: Table | Compact | None = None) -> Self:
         """Parse every rule and refuse an infeasible set.
 
         Args:
@@ -98,7 +99,7 @@ class Rules:
         return {"learned": [rule.state() for rule in self.maps if rule.learned]}
 
     @classmethod
-    def _compile(cls, schema: Schema, rows: Table | None, learned: Mapping[str, Mapping[str, Any]]) -> Self:
+    def _compile(cls, schema: Schema, rows: Table | Compact | None, learned: Mapping[str, Mapping[str, Any]]) -> Self:
         checks, maps = [], []
         for form, body in map(_form, schema.rules):
             if form == "mapped":
@@ -197,7 +198,8 @@ def _condition(text: Any, form: str, schema: Schema) -> Expression:
     return Expression.parse(text, schema)
 
 
-def _mapped(body: Any, schema: Schema, rows: Table | None, learned: Mapping[str, Mapping[str, Any]]) -> Mapped:
+def _mapped(body: Any, schema: Schema, rows: Table | Compact | None,
+            learned: Mapping[str, Mapping[str, Any]]) -> Mapped:
     if not isinstance(body, Mapping) or not {"from", "to"} <= set(body) <= {"from", "to", "table"}:
         raise RuleError("a mapped rule is written {from: [columns], to: column, table: {value: value}}.")
     sources = tuple([body["from"]] if isinstance(body["from"], str) else body["from"])

@@ -1,4 +1,4 @@
-"""Tables in files: open (`scan`), read (`read`), read in parts (`tables`), write (`write`).
+"""Tables in files: open (`scan`), read (`read`, `whole`), read in parts (`batches`), write (`write`).
 
 A format is one plug-in file in this folder, chosen by suffix. Cells of text formats are parsed by a schema; without
 one, ``datasets.guess`` proposes a schema first. What can be wrong with a file's structure is a `SourceError` with
@@ -14,17 +14,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Final, cast
 
+import numpy as np
 import pyarrow as pa
 
-from tabsynth.core import registry, text
+from tabsynth.core import registry
+from tabsynth.core.compact import Batch, Packed, as_stored, pack
 from tabsynth.core.errors import ColumnNotFoundError, SchemaError, SourceError, UsageError
 from tabsynth.core.files import replace_file
-from tabsynth.core.schema import Dialect, Schema
-from tabsynth.core.table import Cells, Table
+from tabsynth.core.schema import Column, Dialect, Schema
+from tabsynth.core.table import EVERY_ROW, LogicalType, Table
+from tabsynth.datasets.formats import parsing
 from tabsynth.datasets.formats.source import STDIO, SUFFIX, Format, Source, open_input
 from tabsynth.datasets.formats.writing import Writing
 
-__all__ = ["Source", "extra_columns", "format_of", "read", "scan", "tables", "write", "writing"]
+__all__ = ["Source", "batches", "extra_columns", "format_of", "read", "scan", "whole", "write", "writing"]
 
 PARQUET_MAGIC: Final = b"PAR1"
 
@@ -63,16 +66,28 @@ def read(path: Path | str, *, schema: Schema | None = None, format: str = "auto"
         from tabsynth.datasets.guess import guess_schema
 
         source = scan(path, format=format, dialect=dialect)
-        return _whole(source, guess_schema(source, sample_rows=None))
+        return whole(source, guess_schema(source, sample_rows=None))
     source = scan(path, format=format, dialect=dialect or schema.dialect, names_only=True)
-    return _whole(source, schema)
+    return whole(source, schema)
 
 
-def tables(source: Source, schema: Schema) -> Iterator[Table]:
-    """The rows of a source as tables of a schema, batch by batch, in bounded memory; see `read`."""
+def whole(source: Source, schema: Schema) -> Table:
+    """All rows of a source as a table of a schema; see `read`."""
     schema = _fitted(schema, source)
+    names = list(schema.names)
+    rows = [batch.select(names) for batch in source.batches()]
+    if not rows:
+        raise SourceError(f"{source.label} has a header but no rows.")
+    return _parsed(pa.Table.from_batches(rows), schema, source)
+
+
+def batches(source: Source, schema: Schema) -> Iterator[Batch]:
+    """The rows of a source as a model learns from them, batch by batch, in bounded memory; see `read`."""
+    schema = _fitted(schema, source)
+    names = [column.name for column in schema.columns if column.modelled or column.name == schema.unit]
     for batch in source.batches():
-        yield _parsed(pa.Table.from_batches([batch]), schema, source)
+        rows = pa.Table.from_batches([batch])
+        yield _packed_typed(rows, schema, names) if source.typed else _packed_texts(rows, schema, names, source)
 
 
 def extra_columns(source: Source, schema: Schema) -> tuple[str, ...]:
@@ -170,29 +185,30 @@ def _fitted(schema: Schema, source: Source) -> Schema:
     return schema if source.dialect is None else replace(schema, dialect=source.dialect)
 
 
-def _whole(source: Source, schema: Schema) -> Table:
-    schema = _fitted(schema, source)
-    names = list(schema.names)
-    batches = [batch.select(names) for batch in source.batches()]
-    if not batches:
-        raise SourceError(f"{source.label} has a header but no rows.")
-    return _parsed(pa.Table.from_batches(batches), schema, source)
-
-
 def _parsed(rows: pa.Table, schema: Schema, source: Source) -> Table:
     if source.typed:
         return Table.from_arrow(rows.select(list(schema.names)), schema)
+    return Table(schema, {c.name: _packed(rows.column(c.name), c, source).spread() for c in schema.columns})
+
+
+def _packed_typed(rows: pa.Table, schema: Schema, names: list[str]) -> Batch:
+    table = Table.from_arrow(rows.select(list(schema.names)), schema)
+    stored = as_stored(table.schema, {name: cells.logical for name, cells in table.columns.items()})
+    return Batch(stored, {name: pack(table[name]) if stored[name].modelled else Packed(table[name], EVERY_ROW)
+                          for name in names})
+
+
+def _packed_texts(rows: pa.Table, schema: Schema, names: list[str], source: Source) -> Batch:
+    stored = as_stored(schema, {c.name: LogicalType.from_json(c.logical) for c in schema.columns})
+    return Batch(stored, {name: _packed(rows.column(name), schema[name], source) for name in names})
+
+
+def _packed(texts: pa.ChunkedArray, column: Column, source: Source) -> Packed:
+    """Parse each distinct text once."""
+    coded = texts.unify_dictionaries().combine_chunks()
+    index, distinct = coded.indices, coded.dictionary
+    if coded.null_count:
+        index, distinct = index.fill_null(len(distinct)), pa.concat_arrays([distinct, pa.nulls(1, distinct.type)])
     # Numbers of JSON have a decimal point, whatever the schema's dialect says of delimited text.
-    dialect = source.dialect or Dialect()
-    return Table(schema, {name: _cells(rows.column(name), schema, name, dialect) for name in schema.names})
-
-
-def _cells(column: pa.ChunkedArray, schema: Schema, name: str, dialect: Dialect) -> Cells:
-    """Parse each distinct text once, then spread it over its rows."""
-    whole = column.unify_dictionaries().combine_chunks()
-    texts = whole.dictionary.to_pylist()
-    if whole.null_count:
-        whole, texts = whole.indices.fill_null(len(texts)), [*texts, None]
-    else:
-        whole = whole.indices
-    return text.parse(schema[name], texts, dialect).take(whole.to_numpy(zero_copy_only=False))
+    cells = parsing.parse(column, distinct, source.dialect or Dialect())
+    return Packed(cells, index.to_numpy(zero_copy_only=False).astype(np.min_scalar_type(len(distinct))))
