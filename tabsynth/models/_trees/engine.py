@@ -6,4 +6,4 @@ from tabsynth.models._trees import drawing, growing
 
 grow = growing.grow
 distinct_classes = growing.distinct_classes
-walk, strata, draw = drawing.walk, drawing.strata, drawing.draw
+walk, strata, climb, descend = drawing.walk, drawing.strata, drawing.climb, drawing.descend

@@ -23,7 +23,7 @@ CELLS = 65536
 
 @compiled
 def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, xlogx: Any, min_leaf: int,
-         per_class: int, evidence: float) -> Any:
+         min_split: int, per_class: int, evidence: float) -> Any:
     """Nodes of one tree.
 
     Args:
@@ -34,6 +34,7 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
             until there are `per_class` rows for each: many classes and few rows show nothing but chance.
         xlogx: float64, shape (n + 1,): x log x.
         min_leaf: rows that every leaf has at least.
+        min_split: rows that a node has at least to be split.
         evidence: how far beyond chance a split must be, in standard deviations.
 
     Returns:
@@ -57,7 +58,7 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
         node = stack[waiting]
         first, last = start[node], end[node]
         m = last - first
-        if m < 2 * min_leaf:
+        if m < 2 * min_leaf or m < min_split:
             continue
 
         # the node's classes, numbered 0 .. kinds - 1
