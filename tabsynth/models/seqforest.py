@@ -58,8 +58,8 @@ class SeqForest(Synthesizer):
     name: ClassVar[str] = "seqforest"
     chain_: Chain
 
-    def __init__(self, leaf: int = 3, evidence: float = 1.0, honesty: float = 0.03, backoff: float = 3.0, parents: int = 20,
-                 classes: int = 32, order: str | list[str] = "small") -> None:
+    def __init__(self, leaf: int = 3, evidence: float = 1.0, honesty: float = 0.03, backoff: float = 3.0,
+                 parents: int = 20, classes: int = 32, order: str | list[str] = "small") -> None:
         if leaf < 1 or parents < 1 or classes < 2 or backoff < 0:
             raise UsageError("seqforest needs leaf >= 1, parents >= 1, classes >= 2 and backoff >= 0; got "
                              f"leaf {leaf}, parents {parents}, classes {classes}, backoff {backoff}.")
