@@ -7,6 +7,7 @@ entropy splits against a test of chance, back-off between leaves that keeps ever
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Final, Self, final
 
 import numpy as np
@@ -33,6 +34,9 @@ FACTS = {
 
 STRUCTURE_ROWS: Final = 200_000
 """Rows on which trees are grown; all rows then go through them to the leaves."""
+
+THREADS: Final = 2
+"""Columns that are fitted at the same time; the compiled loops let go of the interpreter."""
 
 Ints = NDArray[np.int32]
 
@@ -79,14 +83,17 @@ class SeqForest(Synthesizer):
         fitter = Fitter(rows, codes.sizes, lines, _structure(len(rows), rng),
                         Growth(self.leaf, self.evidence, self.honesty, self.backoff, self.parents, self.classes))
         order = column_order(self.order, self.coding_.schema, codes.names, counts)
-        steps: dict[int, Step] = {}
-        for place, j in enumerate(order):
-            progress("trees", place, len(order))
-            earlier = np.array(order[:place], np.int32)
+        def step(place: int) -> Step:
+            j, earlier = order[place], np.array(order[:place], np.int32)
             if codes.names[j] == ROWS:
-                steps[j] = fitter.shares(j, codes.weights)
-            else:
-                steps[j] = Lookup.find(columns, j, earlier, codes.sizes) or fitter.tree(j, earlier)
+                return fitter.shares(j, codes.weights)
+            return Lookup.find(columns, j, earlier, codes.sizes) or fitter.tree(j, earlier)
+
+        steps: dict[int, Step] = {}
+        with ThreadPoolExecutor(THREADS) as threads:      # a tree reads the real columns, no other tree
+            for place, found in enumerate(threads.map(step, range(len(order)))):
+                progress("trees", place, len(order))
+                steps[order[place]] = found
         progress("trees", len(order), len(order))
         self.chain_ = Chain(steps, order, rows.bytes_of)
 

@@ -12,6 +12,7 @@ from tabsynth.models._trees import engine
 from tabsynth.models._trees.features import rank_of_byte
 from tabsynth.models._trees.honesty import least_split
 from tabsynth.models._trees.rows import Rows
+from tabsynth.models._trees.screening import Screen
 from tabsynth.models._trees.splits import Splits
 from tabsynth.models._trees.targets import coarse_classes
 from tabsynth.models._trees.tree import Tree
@@ -20,6 +21,13 @@ PER_CLASS: Final = 20
 """Rows for each class on a line below which neighbouring classes are put together."""
 FIRST_LOOK_LEAF: Final = 100
 """Least leaf of the tree that chooses which parents the final one may read."""
+
+LIST_CLASSES: Final = 128
+"""Levels up to which each one is a class of its own; of a longer list, neighbours that are rare are put together."""
+SPECIAL: Final = 3
+"""Codes of every codec that are no value: the last three."""
+LIKELY: Final = 3
+"""Columns for each parent that the first tree looks at."""
 
 Ints = NDArray[np.int32]
 
@@ -65,6 +73,7 @@ class Fitter:
     def __init__(self, rows: Rows, sizes: tuple[int, ...], lines: list[int], structure: NDArray[np.intp],
                  growth: Growth) -> None:
         self.rows, self.sizes, self.lines, self.growth = rows, sizes, lines, growth
+        self.screen = Screen(rows, lines)
         self.grown_on = rows if len(structure) == len(rows) else rows.take(structure)
         counts = np.arange(len(self.grown_on) + 1, dtype=np.float64)
         self.xlogx = counts * np.log(np.maximum(counts, 1))
@@ -72,7 +81,8 @@ class Fitter:
     def tree(self, column: int, earlier: Ints) -> Tree:
         """The tree of a column that may read the `earlier` ones."""
         target = self._target(column)
-        parents, ranks, ranked = self._features(earlier, target)
+        likely = self.screen.best(column, earlier, LIKELY * self.growth.parents)
+        parents, ranks, ranked = self._features(likely, target)
         if len(parents) > self.growth.parents:
             grown = self._grow(ranked, target, max(FIRST_LOOK_LEAF, self.growth.leaf), 0)
             best = most_gain(grown[0], grown[3], len(parents))[:self.growth.parents]
@@ -82,9 +92,11 @@ class Fitter:
         return self._filled(column, target, splits.only_used())
 
     def _target(self, column: int) -> Target:
-        size, line = self.sizes[column], self.lines[column]
+        size, line, classes = self.sizes[column], self.lines[column], self.growth.classes
+        if line == 0 and size > LIST_CLASSES:      # a long list: its order, of codes or texts, is better than none
+            line, classes = size - SPECIAL, LIST_CLASSES
         codes = self.grown_on.codes[column]
-        class_of = coarse_classes(np.bincount(codes, minlength=size), line, self.growth.classes)
+        class_of = coarse_classes(np.bincount(codes, minlength=size), line, classes)
         n_classes = int(class_of.max()) + 1
         return Target(class_of, class_of[codes], n_classes, int(class_of[line - 1]) + 1 if n_classes < size else 0)
 
