@@ -75,7 +75,7 @@ class SeqForest(Synthesizer):
         rows = Rows.of(columns, [byte_of_code(count, line) for count, line in zip(counts, lines, strict=True)])
         fitter = Fitter(rows, codes.sizes, lines, _structure(len(rows), rng),
                         Growth(self.leaf, self.evidence, self.backoff, self.parents, self.classes))
-        order = column_order(self.order, self.coding_.schema, codes.names, counts)
+        order = column_order(self.order, self.coding_, counts)
         steps: dict[int, Step] = {}
         for place, j in enumerate(order):
             progress("trees", place, len(order))
