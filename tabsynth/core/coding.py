@@ -114,7 +114,7 @@ class Coding:
             stats = codec.analyze(column, packed.cells, rows.units, packed.index)
             codecs[column.name] = codec.learn(column, stats, min_units=min_units, max_bins=max_bins)
         formulas = formula_search.find(codecs, rows, min_units=min_units)
-        codecs = _with_pseudo_columns(codecs, formulas)
+        codecs = _with_pseudo_columns(codecs, formulas, schema)
         if schema.unit is not None:
             per_unit = _counts(np.bincount(people), schema)
             column = rows_column(schema)
@@ -168,7 +168,7 @@ class Coding:
         codecs = {c.name: codec.from_state(c, state["codecs"][c.name]) for c in columns}
         listed = [tuple(Formula.from_state(schema, one) for one in each) for each in state.get("formulas", ())]
         formulas = tuple(Formulas(each[0].to, each) for each in listed)
-        return cls(schema, _with_pseudo_columns(codecs, formulas), rules, bool(state["public"]), formulas)
+        return cls(schema, _with_pseudo_columns(codecs, formulas, schema), rules, bool(state["public"]), formulas)
 
 
 def modelled(schema: Schema, rules: Rules) -> list[Column]:
@@ -180,7 +180,8 @@ def modelled(schema: Schema, rules: Rules) -> list[Column]:
     return columns
 
 
-def _with_pseudo_columns(codecs: Mapping[str, Codec], formulas: Iterable[Formulas]) -> dict[str, Codec]:
+def _with_pseudo_columns(codecs: Mapping[str, Codec], formulas: Iterable[Formulas],
+                         schema: Schema) -> dict[str, Codec]:
     """The codecs, and before each column that has formulas that of its pseudo-column.
 
     Raises:
@@ -188,7 +189,7 @@ def _with_pseudo_columns(codecs: Mapping[str, Codec], formulas: Iterable[Formula
     """
     pseudo = {one.to.name: one.column for one in formulas}
     for column in pseudo.values():
-        if column.name in codecs:
+        if column.name in schema.by_name:
             raise SchemaError(f"column name {column.name!r} is reserved.", fix="Rename the column.")
     found: dict[str, Codec] = {}
     for name, one in codecs.items():

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +98,8 @@ class _Search:
             left &= ~obeyed
             yield replace(formula, share=round(n / int(np.count_nonzero(self.rows.units >= 0)), 4))
 
-    def _counted(self, formula: Formula, codec: LineCodec, free: NDArray[np.intp]) -> tuple[Formula, Mask, float] | None:
+    def _counted(self, formula: Formula, codec: LineCodec,
+                 free: NDArray[np.intp]) -> tuple[Formula, Mask, float] | None:
         """The formula, which of the free rows obey it, and how many have to; None if a sum holds for too few."""
         columns = {column.name: self.rows[column.name] for column in (formula.to, *formula.sources)}
         given = np.logical_and.reduce([self.rows.units >= 0, *(cells.present for cells in columns.values())])
@@ -120,7 +121,8 @@ def _equalities(lines: Sequence[LineCodec], values: Floats, place: int, earlier:
                 probes: NDArray[np.intp]) -> Iterator[Formula]:
     """The columns of the same kind that equal it in most of the probed rows."""
     to = lines[place].column
-    alike = [i for i in earlier if lines[i].column.kind == to.kind or NUMBERS.issuperset({lines[i].column.kind, to.kind})]
+    kinds = NUMBERS if to.kind in NUMBERS else {to.kind}
+    alike = np.array([i for i in earlier if lines[i].column.kind in kinds], np.intp)
     equal = np.count_nonzero(values[np.ix_(alike, probes)] == values[place, probes], axis=1)
     for i in np.argsort(-equal, kind="stable")[:CANDIDATES]:
         if equal[i] >= max(1, LEAST_SHARE / 2 * len(probes)):
@@ -131,33 +133,56 @@ def _sums(lines: Sequence[LineCodec], values: Floats, place: int, earlier: Seque
           probes: NDArray[np.intp]) -> Iterator[Formula]:
     """Sums and differences, of numbers or of dates and durations, that half of the least share of the probes obey."""
     to = lines[place].column
+    families = []
+    if to.kind in NUMBERS:
+        families.append(_Family.of(lines, earlier, place, dict.fromkeys(NUMBERS, 1), SEVEN_DIGITS))
+    if to.kind in TICKS:
+        families.append(_Family.of(lines, earlier, place, TICKS, ROUNDING))
     found = Counter[tuple[int, int, int]]()
-    for kinds in (NUMBERS, TICKS.keys()):
-        if to.kind not in kinds:
-            continue
-        members = np.array([i for i in earlier if lines[i].column.kind in kinds], np.intp)
-        ticks = [1 if kinds is NUMBERS else TICKS[lines[i].column.kind] for i in (*members, place)]
-        for probe in probes:
-            hits = _solutions(values[members, probe] * ticks[:-1], values[place, probe] * ticks[-1],
-                              SEVEN_DIGITS if kinds is NUMBERS else ROUNDING)
-            found.update((int(members[x]), int(members[z]), sign) for x, z, sign in hits)
-    for (x, z, sign), n in found.most_common(CANDIDATES):
+    for probe in probes:
+        found.update({hit for family in families for hit in family.solutions(values[:, probe])})
+    for (x, z, sign), n in sorted(found.items(), key=lambda item: (-item[1], item[0]))[:CANDIDATES]:
         formula = Formula(to, (lines[x].column, lines[z].column), sign)
         if n >= max(1, LEAST_SUM_SHARE / 2 * len(probes)) and _makes_sense(formula):
             yield formula
 
 
-def _solutions(values: Floats, total: float, rounding: float) -> Iterator[tuple[int, int, int]]:
-    """Pairs x, z of these values, none of them zero, with total = x + z (sign 1) or total = x - z (sign -1)."""
-    order = np.argsort(values)
-    order = order[np.isfinite(values[order]) & (values[order] != 0)]
-    rising = values[order]
-    slack = rounding * np.maximum(np.abs(rising), abs(total))
-    for sign, wanted in ((1, total - rising), (-1, rising - total)):
-        at = np.minimum(np.searchsorted(rising, wanted - slack), len(rising) - 1)
-        for x in np.flatnonzero(np.abs(rising[at] - wanted) <= slack):
-            if order[x] < order[at[x]] or (sign < 0 and x != at[x]):
-                yield int(order[x]), int(order[at[x]]), sign
+@dataclass(frozen=True)
+class _Family:
+    """Lines that may be added up to line `place`.
+
+    Args:
+        members: other lines, rising.
+        place: the line.
+        ticks: shape (members + 1,): what one is worth in each of them.
+        rounding: relative error.
+    """
+
+    members: NDArray[np.intp]
+    place: int
+    ticks: NDArray[np.int64]
+    rounding: float
+
+    @classmethod
+    def of(cls, lines: Sequence[LineCodec], earlier: Sequence[int], place: int, ticks: Mapping[str, int],
+           rounding: float) -> Self:
+        kinds = [line.column.kind for line in lines]
+        members = [i for i in earlier if kinds[i] in ticks]
+        return cls(np.array(members, np.intp), place, np.array([ticks[kinds[i]] for i in (*members, place)]), rounding)
+
+    def solutions(self, row: Floats) -> Iterator[tuple[int, int, int]]:
+        """Pairs x, z of members, neither of them zero, with y = x + z (sign 1) or y = x - z (sign -1)."""
+        total, values = row[self.place] * self.ticks[-1], row[self.members] * self.ticks[:-1]
+        order = np.argsort(values, kind="stable")
+        order = order[np.isfinite(values[order]) & (values[order] != 0)]
+        rising, place = values[order], self.members[order].tolist()
+        slack = self.rounding * np.maximum(np.abs(rising), abs(total))
+        for sign, wanted in ((1, total - rising), (-1, rising - total)):
+            at = np.minimum(np.searchsorted(rising, wanted - slack), len(rising) - 1)
+            for x in np.flatnonzero(np.abs(rising[at] - wanted) <= slack):
+                z = at[x]
+                if place[x] < place[z] or (sign < 0 and x != z):
+                    yield place[x], place[z], sign
 
 
 def _makes_sense(formula: Formula) -> bool:

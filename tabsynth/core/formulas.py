@@ -78,9 +78,9 @@ class Formula:
         """Shape (n,): rows in which ``to`` has the value of the formula: exactly, but for the rounding of a sum."""
         found, known = self.value(columns, axis)
         to = columns[self.to.name]
-        is_rounded = self.to.kind == "number" and len(self.sources) > 1
-        slack = SEVEN_DIGITS * np.abs(found) if is_rounded else 0
-        return known & to.present & (np.abs(to.values - found) <= slack)
+        if self.to.kind != "number" or len(self.sources) == 1:
+            return np.asarray(known & to.present & (to.values == found))
+        return np.asarray(known & to.present & (np.abs(to.values - found) <= SEVEN_DIGITS * np.abs(found)))
 
     def state(self) -> dict[str, Any]:
         return {"to": self.to.name, "from": [column.name for column in self.sources], "sign": self.sign,
