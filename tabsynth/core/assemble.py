@@ -157,7 +157,7 @@ def _check_given(given: Table, coding: Coding, n: int) -> None:
     for column in given.schema.columns:
         name = column.name
         if name not in coding.schema.by_name:
-            raise ColumnNotFoundError(name, source="the model", columns=coding.names)
+            raise ColumnNotFoundError(name, source="the model", columns=coding.schema.names)
         if name in coding.rules.derived:
             raise SchemaError(f"column {name!r} is computed from other columns and cannot be given.",
                               fix="Give the columns that it is computed from.")

@@ -90,8 +90,8 @@ class Blocks:
     def _part(self, columns: Mapping[str, Cells], owner: NDArray[np.int64], place: tuple[int, int] = (0, 0),
               n_drawn: int = 0) -> Part:
         derived = self.coding.rules.derive(columns)
-        return Part({name: cells for name, cells in derived.items() if name != ROWS}, owner, place,
-                    n_drawn)
+        known = self.coding.schema.by_name
+        return Part({name: cells for name, cells in derived.items() if name in known}, owner, place, n_drawn)
 
     def _free(self, block: int) -> Iterator[tuple[Mapping[str, Cells], NDArray[np.int64]]]:
         """Rows of new units. A unit whose further rows cannot be drawn is left out."""

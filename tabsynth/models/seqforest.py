@@ -82,7 +82,8 @@ class SeqForest(Synthesizer):
         rows = Rows.of(columns, [byte_of_code(count, line) for count, line in zip(counts, lines, strict=True)])
         fitter = Fitter(rows, codes.sizes, lines, _structure(len(rows), rng),
                         Growth(self.leaf, self.evidence, self.honesty, self.backoff, self.parents, self.classes))
-        order = column_order(self.order, self.coding_.schema, codes.names, counts)
+        order = column_order(self.order, self.coding_, counts)
+
         def step(place: int) -> Step:
             j, earlier = order[place], np.array(order[:place], np.int32)
             if codes.names[j] == ROWS:

@@ -66,10 +66,12 @@ def _learned(column: Column, coding: Coding) -> dict[str, Any]:
     codec = coding.codecs.get(column.name)
     rule = next((rule for rule in coding.rules.maps if rule.to.name == column.name), None)
     pooled = getattr(codec, "pooled", {})
+    formulas = next((one.each for one in coding.formulas if one.to.name == column.name), ())
     return {
         "modelled": codec is not None, "codes": None if codec is None else codec.size,
         "holds": {} if codec is None else codec.holds,
         "pooled": {"levels": pooled["levels"], "share": pooled["share"]} if pooled.get("levels") else None,
+        "equals": [{"formula": formula.text, "share": formula.share} for formula in formulas],
         "computed_from": None if rule is None else list(rule.sources),
         "learned_entries": len(rule.keys) if rule is not None and rule.learned else None,
     }
@@ -123,7 +125,8 @@ def learned(column: Mapping[str, Any]) -> str:
         return "nothing; made anew"
     text = ", ".join(f"{n:,} {NAMES[sort][n != 1]}" for sort, n in column["holds"].items() if n) or "no value"
     pooled = column["pooled"]
-    if pooled is None:
-        return text
-    share = f"{100 * pooled['share']:.1f}" if pooled["share"] >= 0.001 else "under 0.1"
-    return f"{text}; {pooled['levels']:,} rare pooled ({share} % of rows)"
+    if pooled is not None:
+        share = f"{100 * pooled['share']:.1f}" if pooled["share"] >= 0.001 else "under 0.1"
+        text += f"; {pooled['levels']:,} rare pooled ({share} % of rows)"
+    return "; ".join([text, *(f"equals {one['formula']} in {100 * one['share']:.1f} % of rows"
+                              for one in column["equals"])])
