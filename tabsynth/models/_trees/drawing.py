@@ -86,7 +86,7 @@ def draw(leaf: Any, left: Any, above: Any, stop: Any, go_left: Any, first: Any, 
     out = np.empty(n, np.int32)
     for i in range(n):
         u, node = uniform[i], leaf[i]
-        while u >= stop[node]:
+        while node > 0 and u >= stop[node]:
             u = (u - stop[node]) / (1.0 - stop[node])
             node = above[node]
         u = u / stop[node]
