@@ -132,6 +132,18 @@ def test_growth_is_the_best_split_of_every_node(loops, p):
 
 
 @both_engines
+@pytest.mark.parametrize("more, winner", [(5e-10, 0), (5e-9, 1), (-5e-10, 0)])
+def test_of_gains_that_are_as_good_as_equal_the_first_wins(loops, more, winner):
+    classes = np.repeat([0, 1], 5).astype(np.int32)
+    ranked = np.stack([np.arange(10) >= 3, np.arange(10) >= 4]).astype(np.uint8)
+    x = [n * math.log(n) if n else 0.0 for n in range(11)]
+    # only the second feature's split leaves a class a single row, so that x[1] sets by how much it is better
+    x[1] = (x[3] - x[3] + x[2] + x[5] - x[7]) - (x[4] - x[4] + x[5] - x[6]) + more
+    tree = loops.grow(ranked, np.array([2, 2]), classes, 2, 0, np.array(x), 1, 20, np.zeros(3))
+    assert tree[0][0] == winner
+
+
+@both_engines
 @settings(max_examples=40)
 @given(p=problems())
 def test_no_leaf_is_smaller_than_asked_and_gains_are_those_of_the_rows(loops, p):
@@ -356,6 +368,15 @@ def test_draws_are_as_frequent_as_their_probability(loops, backoff):
     assert statistic < chi2.isf(FALSE_ALARM, enough.sum())
 
 
+@both_engines
+def test_a_uniform_that_was_rounded_up_to_one_draws_a_code(loops):
+    tree, _ = some_tree(4.0)
+    leaf = np.flatnonzero(tree.splits.feature < 0).astype(np.int32)
+    codes = loops.draw(leaf, tree.splits.left, tree.above, tree.stop, tree.go_left, tree.first, tree.codes, tree.upto,
+                       np.ones(len(leaf)))
+    assert set(codes.tolist()) <= set(range(7))
+
+
 def test_a_stratified_draw_of_the_training_rows_is_nearly_their_histogram():
     tree, rows = some_tree(0.0)
     drawn = np.bincount(tree.draw(rows, KEY), minlength=7)
@@ -437,6 +458,10 @@ def test_coarse_classes_rise_along_the_line(counts, off, classes):
     assert len(set(found[line:].tolist()) - set(found[:line].tolist())) == off
     if line > classes + 8:
         assert found[line - 1] < 3 * classes + 1
+
+
+def test_coarse_classes_hold_equal_mass():
+    assert np.bincount(coarse_classes(np.full(400, 7), 400, 10)).tolist() == [40] * 10
 
 
 def test_a_frequent_code_is_a_class_of_its_own():
@@ -531,6 +556,20 @@ def test_conditional_draws_follow_the_posterior(known, monkeypatch):
     expected = n * posterior[at] / posterior[at].sum()
     likely = expected > 5
     assert ((held[at] - expected)[likely]**2 / expected[likely]).sum() < chi2.isf(FALSE_ALARM, likely.sum())
+
+
+@pytest.mark.parametrize("noise", [.05, .6])     # the first given column leaves few particles, or many
+def test_two_late_columns_count_both(noise, monkeypatch):
+    monkeypatch.setattr(chains, "PARTICLES", 512)
+    r = rng(8)
+    hidden = r.integers(0, 6, 3000)
+    near = [np.where(r.random(3000) < noise, r.integers(0, 6, 3000), hidden) for _ in range(3)]
+    model, sizes = toy([hidden, *near])
+    n, posterior = 2000, joint(model, sizes)[:, 2, :, 3]
+    drawn = model.draw(n, rng=rng(9), given={"c1": np.full(n, 2, np.int32), "c3": np.full(n, 3, np.int32)})
+    expected = n * posterior.sum(axis=1) / posterior.sum()
+    held, likely = np.bincount(drawn["c0"], minlength=sizes[0]), expected > 5
+    assert ((held - expected)[likely]**2 / expected[likely]).sum() < chi2.isf(FALSE_ALARM, likely.sum())
 
 
 def test_effective_sizes_are_within_their_range():

@@ -20,7 +20,8 @@ def compiled(function: Callable[..., Any]) -> Any:
     """Compile at the first call and keep the machine code for the next process.
 
     It is kept beside the source file or, where that folder is read-only, in the user's cache folder; where neither
-    can be written, every process compiles anew.
+    can be written, every process compiles anew. What is kept goes by the text of the function's own file: it outlives
+    a change of the options below.
     """
     if not AVAILABLE:
         return function

@@ -80,18 +80,18 @@ def draw(leaf: Any, left: Any, above: Any, stop: Any, go_left: Any, first: Any, 
         first: int64, shape (nodes + 1,): the entries of a node's histogram; none at inner nodes.
         codes, upto: shape (entries,): code and running count within the leaf.
         uniform: float64, shape (n,): decides everything about a row; what is left of it after each decision is
-            uniform again.
+            uniform again, and may be rounded up to 1.
     """
     n = len(leaf)
     out = np.empty(n, np.int32)
     for i in range(n):
         u, node = uniform[i], leaf[i]
-        while node > 0 and u >= stop[node]:
+        while stop[node] < 1.0 and u >= stop[node]:
             u = (u - stop[node]) / (1.0 - stop[node])
             node = above[node]
         u = u / stop[node]
         while first[node] == first[node + 1]:
-            if u < go_left[node]:
+            if u < go_left[node] or go_left[node] == 1.0:
                 u = u / go_left[node]
                 node = left[node]
             else:

@@ -18,7 +18,7 @@ class Loop:
     Args:
         plain, compiled: the forms, with the same results; the first call of the compiled one costs a second or two.
         patience: elements of the first argument, in all calls together, that the plain form may take before that; set
-            to what it does in a few tenths of a second. So a small table never waits for the compiler.
+            to what it does in a tenth of a second or less. So a small table never waits for the compiler.
     """
 
     plain: Callable[..., Any]
@@ -37,8 +37,8 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
                  needed_gains(n_classes, evidence))
 
 
-_grow = Loop(plain.grow, growing.grow, 500_000)
-distinct_classes = Loop(plain.distinct_classes, growing.distinct_classes, 50_000)
-walk = Loop(plain.walk, drawing.walk, 2_000_000)
-strata = Loop(plain.strata, drawing.strata, 500_000)
-draw = Loop(plain.draw, drawing.draw, 500_000)
+_grow = Loop(plain.grow, growing.grow, 150_000)
+distinct_classes = Loop(plain.distinct_classes, growing.distinct_classes, 10_000)
+walk = Loop(plain.walk, drawing.walk, 1_000_000)
+strata = Loop(plain.strata, drawing.strata, 200_000)
+draw = Loop(plain.draw, drawing.draw, 200_000)

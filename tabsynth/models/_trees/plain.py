@@ -153,7 +153,7 @@ def draw(leaf: Any, left: Any, above: Any, stop: Any, go_left: Any, first: Any, 
          uniform: Any) -> Any:
     """All rows a step up, until none climbs; then a step down, until all are at leaves; then each its entry."""
     u, node, rows = uniform.copy(), leaf.copy(), np.arange(len(leaf))
-    while len(rows := rows[(node[rows] > 0) & (u[rows] >= stop[node[rows]])]):
+    while len(rows := rows[(stop[node[rows]] < 1.0) & (u[rows] >= stop[node[rows]])]):
         s = stop[node[rows]]
         u[rows] = (u[rows] - s) / (1.0 - s)
         node[rows] = above[node[rows]]
@@ -161,7 +161,7 @@ def draw(leaf: Any, left: Any, above: Any, stop: Any, go_left: Any, first: Any, 
     rows = np.arange(len(leaf))
     while len(rows := rows[first[node[rows]] == first[node[rows] + 1]]):
         at, g = node[rows], go_left[node[rows]]
-        right = u[rows] >= g
+        right = (u[rows] >= g) & (g < 1.0)
         u[rows] = np.where(right, u[rows] - g, u[rows]) / np.where(right, 1.0 - g, g)
         node[rows] = left[at] + right
     last = first[node + 1] - 1
