@@ -208,7 +208,8 @@ def test_a_loop_is_compiled_once_it_has_met_enough(monkeypatch):
     assert loop(np.zeros(5)) == "plain"
 
 
-def test_without_numba_the_plain_loops_work():
+def test_without_numba_the_plain_loops_work(monkeypatch):
+    monkeypatch.delenv("TABSYNTH_PLAIN", raising=False)
     script = ("import sys; sys.modules['numba'] = None\n"
               "from tabsynth.models._trees import compiled, growing\n"
               "print(compiled.engine_in_use(), growing.grow.__class__.__name__)")
