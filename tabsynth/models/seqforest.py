@@ -44,6 +44,8 @@ class SeqForest(Synthesizer):
     Args:
         leaf: least number of training rows in a leaf.
         evidence: standard deviations beyond chance that a split must gain; the larger, the simpler the trees.
+        honesty: part of the separation by a column's splits that has to be real, on rows that they were not found on;
+            nodes of sizes at which it is less are not split. 0 = no check.
         backoff: how readily a leaf of m rows in d classes borrows from its relatives: with probability
             a (d - 1) / (m + a (d - 1)); 0 = never.
         parents: columns that one tree may read; chosen by what a coarse tree gains from them.
@@ -56,13 +58,14 @@ class SeqForest(Synthesizer):
     name: ClassVar[str] = "seqforest"
     chain_: Chain
 
-    def __init__(self, leaf: int = 5, evidence: float = 1.0, backoff: float = 1.0, parents: int = 20,
-                 classes: int = 32, order: str | list[str] = "small") -> None:
+    def __init__(self, leaf: int = 3, evidence: float = 1.0, honesty: float = 0.03, backoff: float = 3.0,
+                 parents: int = 20, classes: int = 32, order: str | list[str] = "small") -> None:
         if leaf < 1 or parents < 1 or classes < 2 or backoff < 0:
             raise UsageError("seqforest needs leaf >= 1, parents >= 1, classes >= 2 and backoff >= 0; got "
                              f"leaf {leaf}, parents {parents}, classes {classes}, backoff {backoff}.")
         self.leaf = leaf
         self.evidence = evidence
+        self.honesty = honesty
         self.backoff = backoff
         self.parents = parents
         self.classes = classes
@@ -74,7 +77,7 @@ class SeqForest(Synthesizer):
         lines = [self.coding_.codecs[name].ordered for name in codes.names]
         rows = Rows.of(columns, [byte_of_code(count, line) for count, line in zip(counts, lines, strict=True)])
         fitter = Fitter(rows, codes.sizes, lines, _structure(len(rows), rng),
-                        Growth(self.leaf, self.evidence, self.backoff, self.parents, self.classes))
+                        Growth(self.leaf, self.evidence, self.honesty, self.backoff, self.parents, self.classes))
         order = column_order(self.order, self.coding_.schema, codes.names, counts)
         steps: dict[int, Step] = {}
         for place, j in enumerate(order):

@@ -42,7 +42,7 @@ ENGINES = {"plain": plain}
 if compiled.AVAILABLE:
     ENGINES["compiled"] = SimpleNamespace(
         grow=growing.grow, distinct_classes=growing.distinct_classes, walk=drawing.walk, strata=drawing.strata,
-        draw=drawing.draw)
+        climb=drawing.climb, descend=drawing.descend)
 both_engines = pytest.mark.parametrize("loops", ENGINES.values(), ids=list(ENGINES))
 needs_numba = pytest.mark.skipif(not compiled.AVAILABLE, reason="there is only the plain engine")
 
@@ -77,13 +77,14 @@ def problems(draw, most_rows=400):
     return SimpleNamespace(
         ranked=ranked, widths=widths.astype(np.int64), classes=classes.astype(np.int32), n_classes=n_classes,
         on_line=draw(st.sampled_from([0, n_classes, n_classes // 2])), min_leaf=draw(st.sampled_from([1, 2, 5])),
+        min_split=draw(st.sampled_from([0, 0, 30])),
         per_class=draw(st.sampled_from([1, 20])), evidence=draw(st.sampled_from([0.0, 1.0, 3.0])))
 
 
 def grown(loops, p):
     n = np.arange(len(p.classes) + 1.0)
     return loops.grow(p.ranked, p.widths, p.classes, p.n_classes, p.on_line, on_grid(n * np.log(np.maximum(n, 1))),
-                      p.min_leaf, p.per_class, needed_gains(p.n_classes, p.evidence))
+                      p.min_leaf, p.min_split, p.per_class, needed_gains(p.n_classes, p.evidence))
 
 
 def walked(loops, p, tree):
@@ -115,7 +116,7 @@ def grown_slowly(p):
                 if gain > best + 1e-9:
                     best, chosen = gain, (f, b, sides)
         kinds = len(set(seen.values()))
-        if chosen is None or kinds < 2 or best <= needed_gains(kinds, p.evidence)[kinds]:
+        if chosen is None or len(rows) < p.min_split or kinds < 2 or best <= needed_gains(kinds, p.evidence)[kinds]:
             continue
         nodes[node] = (*chosen[:2], len(nodes))
         stack += [(len(nodes), chosen[2][0]), (len(nodes) + 1, chosen[2][1])]
@@ -139,7 +140,7 @@ def test_of_gains_that_are_as_good_as_equal_the_first_wins(loops, more, winner):
     x = [n * math.log(n) if n else 0.0 for n in range(11)]
     # only the second feature's split leaves a class a single row, so that x[1] sets by how much it is better
     x[1] = (x[3] - x[3] + x[2] + x[5] - x[7]) - (x[4] - x[4] + x[5] - x[6]) + more
-    tree = loops.grow(ranked, np.array([2, 2]), classes, 2, 0, np.array(x), 1, 20, np.zeros(3))
+    tree = loops.grow(ranked, np.array([2, 2]), classes, 2, 0, np.array(x), 1, 0, 20, np.zeros(3))
     assert tree[0][0] == winner
 
 
@@ -170,8 +171,10 @@ def test_both_engines_do_the_same(p, seed):
     one = filled(tree, leaf, p.classes, p.n_classes, backoff=2.0)
     numbers = one.first, one.codes, p.n_classes, *tree[0:3:2]
     assert same([growing.distinct_classes(*numbers)], [plain.distinct_classes(*numbers)])
-    arguments = (leaf, tree[2], one.above, one.stop, one.go_left, one.first, one.codes, one.upto, uniform)
-    assert same([drawing.draw(*arguments)], [plain.draw(*arguments)])
+    node = drawing.climb(leaf, one.splits.above, one.stop, uniform)
+    assert same([node], [plain.climb(leaf, one.splits.above, one.stop, uniform)])
+    arguments = (node, tree[2], one.go_left, one.first, one.codes, one.upto, drawing.strata(node, len(tree[0]), KEY))
+    assert same([drawing.descend(*arguments)], [plain.descend(*arguments)])
 
 
 def filled(tree, leaf, codes, n_codes, backoff):
@@ -190,7 +193,7 @@ def test_both_engines_fit_the_same_model_of_a_real_table(monkeypatch):
     rows = Compact.of(load.load_demo("rand_hie").take(np.arange(4000)))
     states, drawn = [], []
     for loops in ENGINES.values():
-        for name in ("_grow", "distinct_classes", "walk", "strata", "draw"):
+        for name in ("_grow", "distinct_classes", "walk", "strata", "climb", "descend"):
             monkeypatch.setattr(engine, name, getattr(loops, name.removeprefix("_")))
         model = SeqForest().fit(rows, rng=rng(1))
         states.append(list(model.state().arrays.values()))
@@ -303,7 +306,8 @@ def some_tree(backoff, seed=3, n=600, n_codes=7):
     codes = np.where(ranked[0] == 0, 0, (ranked.sum(axis=0) + r.integers(0, 3, n)) % n_codes).astype(np.int32)
     columns = np.concatenate([ranked.astype(np.int32), codes[None]])
     rows = Rows.of(columns, [np.arange(n_codes, dtype=np.uint8)] * 4)
-    fitter = Fitter(rows, (6, 6, 6, n_codes), [6, 6, 6, 0], np.arange(n), Growth(5, 0.0, backoff, 20, 32))
+    growth = Growth(leaf=5, evidence=0.0, honesty=0.0, backoff=backoff, parents=20, classes=32)
+    fitter = Fitter(rows, (6, 6, 6, n_codes), [6, 6, 6, 0], np.arange(n), growth)
     return fitter.tree(3, np.array([0, 1, 2], np.int32)), rows
 
 
@@ -354,14 +358,19 @@ def test_only_leaves_of_one_class_give_nothing_away():
     assert ((p > 1e-11).sum(axis=1) == 1).tolist() == pure.tolist()
 
 
+def drawn_at(loops, tree, leaf, up, down):
+    """A code for each row at a leaf; `up` and `down` are the uniforms of the two ways."""
+    node = loops.climb(leaf, tree.splits.above, tree.stop, up)
+    return loops.descend(node, tree.splits.left, tree.go_left, tree.first, tree.codes, tree.upto, down)
+
+
 @both_engines
 @pytest.mark.parametrize("backoff", [0.0, 4.0])
 def test_draws_are_as_frequent_as_their_probability(loops, backoff):
     tree, _ = some_tree(backoff)
     leaves, p = probabilities(tree)
     leaf = np.repeat(leaves, 2000).astype(np.int32)
-    codes = loops.draw(leaf, tree.splits.left, tree.above, tree.stop, tree.go_left, tree.first, tree.codes, tree.upto,
-                       rng(5).random(len(leaf)))
+    codes = drawn_at(loops, tree, leaf, *rng(5).random((2, len(leaf))))
     drawn = np.bincount(np.repeat(np.arange(len(leaves)), 2000) * 7 + codes, minlength=p.size).reshape(p.shape)
     assert not drawn[p < 1e-11].any()
     enough = 2000 * p > 5
@@ -373,8 +382,7 @@ def test_draws_are_as_frequent_as_their_probability(loops, backoff):
 def test_a_uniform_that_was_rounded_up_to_one_draws_a_code(loops):
     tree, _ = some_tree(4.0)
     leaf = np.flatnonzero(tree.splits.feature < 0).astype(np.int32)
-    codes = loops.draw(leaf, tree.splits.left, tree.above, tree.stop, tree.go_left, tree.first, tree.codes, tree.upto,
-                       np.ones(len(leaf)))
+    codes = drawn_at(loops, tree, leaf, *np.ones((2, len(leaf))))
     assert set(codes.tolist()) <= set(range(7))
 
 

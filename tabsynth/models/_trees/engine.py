@@ -31,9 +31,9 @@ class Loop:
 
 
 def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, xlogx: Any, min_leaf: int,
-         per_class: int, evidence: float) -> Any:
+         min_split: int, per_class: int, evidence: float) -> Any:
     """Nodes of one tree; see `growing.grow`. evidence: how far beyond chance a split must be (`needed_gains`)."""
-    return _grow(ranked, widths, classes, n_classes, on_line, on_grid(xlogx), min_leaf, per_class,
+    return _grow(ranked, widths, classes, n_classes, on_line, on_grid(xlogx), min_leaf, min_split, per_class,
                  needed_gains(n_classes, evidence))
 
 
@@ -41,4 +41,5 @@ _grow = Loop(plain.grow, growing.grow, 150_000)
 distinct_classes = Loop(plain.distinct_classes, growing.distinct_classes, 10_000)
 walk = Loop(plain.walk, drawing.walk, 1_000_000)
 strata = Loop(plain.strata, drawing.strata, 200_000)
-draw = Loop(plain.draw, drawing.draw, 200_000)
+climb = Loop(plain.climb, drawing.climb, 200_000)
+descend = Loop(plain.descend, drawing.descend, 200_000)

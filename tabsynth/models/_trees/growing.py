@@ -24,7 +24,7 @@ TIE = 1e-9
 
 @compiled
 def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, xlogx: Any, min_leaf: int,
-         per_class: int, needed: Any) -> Any:
+         min_split: int, per_class: int, needed: Any) -> Any:
     """Nodes of one tree.
 
     Args:
@@ -35,6 +35,7 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
             until there are `per_class` rows for each: many classes and few rows show nothing but chance.
         xlogx: float64, shape (n + 1,): x log x, on a grid (`chance.on_grid`).
         min_leaf: rows that every leaf has at least.
+        min_split: rows that a node has at least to be split.
         needed: float64, shape (n_classes + 1,): gain that a split of so many classes has to exceed.
 
     Returns:
@@ -58,7 +59,7 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
         node = stack[waiting]
         first, last = start[node], end[node]
         m = last - first
-        if m < 2 * min_leaf:
+        if m < 2 * min_leaf or m < min_split:
             continue
 
         # the node's classes, numbered 0 .. kinds - 1

@@ -21,7 +21,7 @@ Ints = NDArray[Any]
 
 
 def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, xlogx: Any, min_leaf: int,
-         per_class: int, needed: Any) -> Any:
+         min_split: int, per_class: int, needed: Any) -> Any:
     """A level of the tree at a time; its nodes are numbered as the loops number them at the end."""
     n = len(classes)
     room = 2 * (n // min_leaf) + 3
@@ -35,7 +35,7 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
             part = slice(start, min(start + NODES_AT_ONCE, nodes))
             feature[part], threshold[part], gain[part] = _best_splits(
                 ranked[:, rows[here]], widths, node[here] - start, part.stop - start, classes[rows[here]], n_classes,
-                on_line, xlogx, min_leaf, per_class, needed)
+                on_line, xlogx, min_leaf, min_split, per_class, needed)
         inner = low + np.flatnonzero(feature[low:nodes] >= 0)
         left[inner] = nodes + 2 * np.arange(len(inner))
         moving = feature[node] >= 0
@@ -60,7 +60,7 @@ def _depth_first(feature: Ints, left: Ints) -> tuple[Ints, Ints]:
 
 
 def _best_splits(ranked: Any, widths: Any, slot: Ints, k: int, classes: Any, n_classes: int, on_line: int, xlogx: Any,
-                 min_leaf: int, per_class: int, needed: Any) -> tuple[Ints, Ints, Floats]:
+                 min_leaf: int, min_split: int, per_class: int, needed: Any) -> tuple[Ints, Ints, Floats]:
     """Feature (-1 where there is no split), rank and gain of each of k nodes. slot: (n,), the node of each row."""
     m = np.bincount(slot, minlength=k)
     classes = np.where(classes < on_line, classes >> _shifts(m, on_line, per_class)[slot], classes)
@@ -87,7 +87,7 @@ def _best_splits(ranked: Any, widths: Any, slot: Ints, k: int, classes: Any, n_c
             rank, rising = better.argmax(axis=1), rising[better.any(axis=1)]
             rank = rank[better.any(axis=1)]
             best[rising], best_feature[rising], best_rank[rising] = found[rising, rank], f, rank
-    split = best > needed[kinds]
+    split = (best > needed[kinds]) & (m >= min_split)
     return np.where(split, best_feature, -1), np.where(split, best_rank, 0), np.where(split, best, 0.0)
 
 
@@ -149,25 +149,28 @@ def _uniforms(key: Any, n: int) -> Floats:
     return np.asarray((z >> np.uint64(11)) * (1.0 / 9007199254740992.0))
 
 
-def draw(leaf: Any, left: Any, above: Any, stop: Any, go_left: Any, first: Any, codes: Any, upto: Any,
-         uniform: Any) -> Any:
-    """All rows a step up, until none climbs; then a step down, until all are at leaves; then each its entry."""
+def climb(leaf: Any, above: Any, stop: Any, uniform: Any) -> Any:
+    """All rows a step up, until none goes on."""
     u, node, rows = uniform.copy(), leaf.copy(), np.arange(len(leaf))
     while len(rows := rows[(stop[node[rows]] < 1.0) & (u[rows] >= stop[node[rows]])]):
         s = stop[node[rows]]
         u[rows] = (u[rows] - s) / (1.0 - s)
         node[rows] = above[node[rows]]
-    u /= stop[node]
-    rows = np.arange(len(leaf))
-    while len(rows := rows[first[node[rows]] == first[node[rows] + 1]]):
-        at, g = node[rows], go_left[node[rows]]
+    return node
+
+
+def descend(node: Any, left: Any, go_left: Any, first: Any, codes: Any, upto: Any, uniform: Any) -> Any:
+    """All rows a step down, until every one is at a leaf; then each its entry."""
+    u, at, rows = uniform.copy(), node.copy(), np.arange(len(node))
+    while len(rows := rows[first[at[rows]] == first[at[rows] + 1]]):
+        here, g = at[rows], go_left[at[rows]]
         right = (u[rows] >= g) & (g < 1.0)
         u[rows] = np.where(right, u[rows] - g, u[rows]) / np.where(right, 1.0 - g, g)
-        node[rows] = left[at] + right
-    last = first[node + 1] - 1
+        at[rows] = left[here] + right
+    last = first[at + 1] - 1
     # running counts over all leaves; a count exceeds u * rows if it exceeds the whole number below
     held = np.where(np.diff(first) > 0, upto[np.maximum(first[1:] - 1, 0)], 0)
     before = np.cumsum(held) - held
     running = upto + np.repeat(before, np.diff(first))
-    wanted = before[node] + (u * upto[last]).astype(np.int64)
+    wanted = before[at] + (u * upto[last]).astype(np.int64)
     return codes[np.minimum(np.searchsorted(running, wanted, side="right"), last)]
