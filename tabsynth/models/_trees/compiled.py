@@ -35,4 +35,4 @@ def engine_in_use() -> str:
     """For people: what runs the loops of trees."""
     if AVAILABLE:
         return f"compiled by numba {numba.__version__}"
-    return f"plain numpy, five times slower ({'TABSYNTH_PLAIN is set' if FORCED else 'numba does not load'})"
+    return f"plain numpy, four to eight times slower ({'TABSYNTH_PLAIN is set' if FORCED else 'numba does not load'})"
