@@ -75,12 +75,12 @@ def climb(leaf: Any, above: Any, stop: Any, uniform: Any) -> Any:
         leaf: int32, shape (n,): where each row's walk ended.
         above: int32, shape (nodes,): parent, -1 at the root.
         stop: float64, shape (nodes,): probability of not climbing from a node; 1 at the root.
-        uniform: float64, shape (n,); what is left of it after a decision is uniform again.
+        uniform: float64, shape (n,); what is left of it after a decision is uniform again, and may be rounded up to 1.
     """
     out = np.empty(len(leaf), np.int32)
     for i in range(len(leaf)):
         u, node = uniform[i], leaf[i]
-        while u >= stop[node]:
+        while stop[node] < 1.0 and u >= stop[node]:
             u = (u - stop[node]) / (1.0 - stop[node])
             node = above[node]
         out[i] = node
@@ -103,7 +103,7 @@ def descend(node: Any, left: Any, go_left: Any, first: Any, codes: Any, upto: An
     for i in range(len(node)):
         u, at = uniform[i], node[i]
         while first[at] == first[at + 1]:
-            if u < go_left[at]:
+            if u < go_left[at] or go_left[at] == 1.0:
                 u = u / go_left[at]
                 at = left[at]
             else:
