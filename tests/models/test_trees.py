@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, chisquare, norm
 
-from tabsynth.core.coding import ROWS, Codes
+from tabsynth.core.coding import ROWS, Codes, rows_column
 from tabsynth.core.compact import Compact
 from tabsynth.core.errors import UsageError
 from tabsynth.core.schema import Column, Evaluation, Schema
@@ -513,14 +513,19 @@ def test_lookup_is_exact_and_not_by_chance(n, wrong):
 
 # the chain
 
+def coding_of(schema, names, lines=None):
+    """What a chain reads of a coding."""
+    codecs = {name: SimpleNamespace(ordered=line, column=rows_column(schema) if name == ROWS else schema[name])
+              for name, line in zip(names, lines or [0] * len(names), strict=True)}
+    return SimpleNamespace(names=names, schema=schema, codecs=codecs, formulas=())
+
+
 def toy(columns, lines=None, seed=0, **arguments):
     """A model of raw codes, each column with one code more than it holds."""
     names = tuple(f"c{j}" for j in range(len(columns)))
     lines = lines or [0] * len(columns)
     model = SeqForest(order=list(names), **arguments)
-    model.coding_ = SimpleNamespace(
-        names=names, schema=Schema(tuple(Column(name, "integer") for name in names)),
-        codecs={name: SimpleNamespace(ordered=line) for name, line in zip(names, lines, strict=True)})
+    model.coding_ = coding_of(Schema(tuple(Column(name, "integer") for name in names)), names, lines)
     values = np.asfortranarray(np.stack(columns, axis=1).astype(np.int32))
     sizes = tuple(int(column.max()) + 2 for column in columns)
     model.fit_codes(Codes(names, sizes, values, np.ones(len(values))), rng=rng(seed))
@@ -640,19 +645,20 @@ COUNTS = [np.ones(n) for n in (50, 4, 9, 6, 12)]
     ([], [ROWS, "sex", "y", "few", "many"]),
 ])
 def test_order(order, expected):
-    assert [NAMES[j] for j in column_order(order, SCHEMA, NAMES, COUNTS)] == expected
+    assert [NAMES[j] for j in column_order(order, coding_of(SCHEMA, NAMES), COUNTS)] == expected
 
 
 def test_codes_that_nobody_holds_do_not_count():
     counts = [np.array([5, 5, 0, 0, 0]), np.array([3, 3, 4])]
-    assert column_order("small", Schema((Column("a", "integer"), Column("b", "integer"))), ("b", "a"), counts) == [0, 1]
+    schema = Schema((Column("a", "integer"), Column("b", "integer")))
+    assert column_order("small", coding_of(schema, ("b", "a")), counts) == [0, 1]
 
 
 def test_an_order_that_does_not_exist_is_refused():
     with pytest.raises(UsageError, match=r"'random'.*small, schema"):
-        column_order("random", SCHEMA, NAMES, COUNTS)
+        column_order("random", coding_of(SCHEMA, NAMES), COUNTS)
     with pytest.raises(UsageError, match=r"'weight'.*many, few"):
-        column_order(["weight"], SCHEMA, NAMES, COUNTS)
+        column_order(["weight"], coding_of(SCHEMA, NAMES), COUNTS)
 
 
 @pytest.mark.parametrize("setting", [{"leaf": 0}, {"parents": 0}, {"classes": 1}, {"backoff": -1}])
