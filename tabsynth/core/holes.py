@@ -60,7 +60,7 @@ class Holes:
             known = _every([holes.columns[name].present for name in rule.sources], len(table))
             holes.columns[rule.to.name] = derived(rule, holes.columns, known)
         holes.open = {name: holes.columns[name].state == MISSING for name in names}
-        holes._settle()
+        holes.settle()
         return holes
 
     def __len__(self) -> int:
@@ -121,25 +121,32 @@ class Holes:
             if len(members):
                 yield tuple(name for name, there in zip(names, known[members[0]], strict=True) if there), rows[members]
 
-    def _settle(self) -> None:
-        """Find the cells that rules want missing; one that is found may settle others."""
-        rules = [(check, name) for check in self.coding.rules.checks for name in check.columns
-                 if name in self.open and _asks_only_whether_missing(check, name)]
+    @property
+    def presence_rules(self) -> list[tuple[Check, str]]:
+        """Rules that may want a modelled column missing, and the column."""
+        return [(check, name) for check in self.coding.rules.checks for name in check.columns
+                if name in self.open and _asks_only_whether_missing(check, name)]
+
+    def settle(self) -> None:
+        """Find the open cells that rules want missing, all other cells that they read being settled.
+
+        One that is found may settle others.
+        """
+        rules = self.presence_rules
         found = True
         while found:
             found = False
             for check, name in rules:
-                wanted = self._wanted_missing(check, name)
+                wanted = self.open[name] & ~self.unsettled(other for other in check.columns if other != name)
+                wanted &= unwanted(check, name, self.columns) if wanted.any() else False
                 self.open[name], self.ruled[name] = self.open[name] & ~wanted, self.ruled[name] | wanted
                 found |= bool(wanted.any())
 
-    def _wanted_missing(self, check: Check, name: str) -> Mask:
-        """Open cells whose presence would break a rule, all other cells that it reads being settled."""
-        wanted = self.open[name] & ~self.unsettled(other for other in check.columns if other != name)
-        if not wanted.any():
-            return wanted
-        there = replace(self.columns[name], state=np.full(len(self), PRESENT, np.uint8))
-        return np.asarray(wanted & check.broken({**self.columns, name: there}))
+
+def unwanted(check: Check, name: str, columns: Mapping[str, Cells]) -> Mask:
+    """Shape (n,): rows that would break the rule if this cell were given."""
+    there = replace(columns[name], state=np.full(len(columns[name]), PRESENT, np.uint8))
+    return check.broken({**columns, name: there})
 
 
 def put(cells: Cells, rows: Positions, new: Cells) -> Cells:

@@ -1,9 +1,10 @@
 """Missing cells of real rows, filled by draws given what is known of each row.
 
 Rows of which the same columns are known are drawn together. A draw that breaks a rule is no candidate; of the others
-the first that fills every hole of its row is taken, so that the filled cells follow the distribution of present cells
-given the known ones. Where no draw of MAX_TRIES fills all, the one that fills most is taken; where all break rules, the
-row stays as it is. A rule that the known cells break already is not held against draws.
+the first that fills every hole of its row is taken, but for holes that a rule wants then. So what is filled follows
+the model's distribution of rows without these holes, given what is known. Where no draw of MAX_TRIES fills all, the
+one that fills most is taken; where all break rules, the row stays as it is. A rule that the known cells break already
+is not held against draws.
 
 What a person's rows share is drawn with the person's first row.
 """
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from tabsynth.core.coding import Coding
 from tabsynth.core.draws import ROUND_ROWS, Draw
-from tabsynth.core.holes import Holes, Mask, Positions, derived, put
+from tabsynth.core.holes import Holes, Mask, Positions, derived, put, unwanted
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.rng import BLOCK_ROWS, Streams
 from tabsynth.core.rules.mapped import Mapped
@@ -83,13 +84,14 @@ def impute(draw: Draw, coding: Coding, table: Table, *, streams: Streams, progre
 def _completed(table: Table, holes: Holes, wanted: Mapping[str, Mask]) -> Completed:
     columns = holes.columns
     filled = {name: (cells.state == MISSING) & columns[name].present for name, cells in table.columns.items()}
-    left = {name: int((mask & ~columns[name].present).sum()) for name, mask in wanted.items()}
+    holes.open = {name: mask & ~columns[name].present for name, mask in wanted.items()}
+    holes.settle()
     return Completed(Table(table.schema, columns), {name: mask for name, mask in filled.items() if mask.any()},
-                     _counts({name: int(mask.sum()) for name, mask in holes.ruled.items()}), _counts(left))
+                     _counts(holes.ruled), _counts(holes.open))
 
 
-def _counts(counts: Mapping[str, int]) -> dict[str, int]:
-    return {name: count for name, count in counts.items() if count}
+def _counts(masks: Mapping[str, Mask]) -> dict[str, int]:
+    return {name: int(mask.sum()) for name, mask in masks.items() if mask.any()}
 
 
 class _Filling:
@@ -193,6 +195,7 @@ class _RulesOfHoles:
         self.holes = holes
         rules = holes.coding.rules
         self.before = [_broken(one, holes.columns) & ~holes.unsettled(_columns(one)) for one in rules.all]
+        self.presence = holes.presence_rules
         self.reads = dict.fromkeys((*rules.sources_of(rules.columns), *rules.columns))
 
     def lacking(self, rows: Positions, cells: Mapping[str, Cells]) -> NDArray[np.int64]:
@@ -210,9 +213,19 @@ class _RulesOfHoles:
             columns[rule.to.name] = derived(rule, columns)
             if not rule.to.nullable:
                 lacking += columns[rule.to.name].state == MISSING
+        lacking -= self._excused(rows, cells, columns)
         for one, before in zip(self.holes.coding.rules.all, self.before, strict=True):
             lacking[_broken(one, columns) & ~before[rows]] = UNFIT
         return lacking
+
+    def _excused(self, rows: Positions, cells: Mapping[str, Cells], columns: Mapping[str, Cells]) -> NDArray[np.int64]:
+        """How many holes are left in each row because a rule wants it, given the other cells."""
+        found: dict[str, Mask] = {}
+        for check, name in self.presence:
+            if name in cells:
+                left = self.holes.open[name][rows] & ~cells[name].present
+                found[name] = found.get(name, np.zeros(len(rows), np.bool_)) | left & unwanted(check, name, columns)
+        return np.asarray(sum((mask.astype(np.int64) for mask in found.values()), np.zeros(len(rows), np.int64)))
 
     def broken(self, columns: Mapping[str, Cells]) -> Mask:
         """Shape (n,): rows of the table, with these cells, that break a rule."""
