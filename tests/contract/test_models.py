@@ -205,7 +205,7 @@ def test_missing_cells_of_real_rows_are_filled_within_the_rules(name):
         assert done.table[column].values.dtype == table[column].values.dtype
     assert coding.rules.valid(done.table.columns)[done.table["stage"].present].all()
     for column in (*gaps, "systolic", "points"):
-        assert done.table[column].present.mean() > 0.95, column
+        assert done.table[column].present.mean() > 0.85, column
     unit = done.table.unit_codes().tolist()
     assert len(set(zip(unit, values_of(done.table["birth"]), strict=True))) == len(set(unit))
 
