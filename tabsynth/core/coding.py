@@ -63,6 +63,12 @@ class Coding:
         return tuple(self.codecs)
 
     @cached_property
+    def table_names(self) -> tuple[str, ...]:
+        """The modelled columns that a table has: without ROWS and what stands for formulas."""
+        pseudo = {ROWS, *(one.column.name for one in self.formulas)}
+        return tuple(name for name in self.codecs if name not in pseudo)
+
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         return tuple(c.size for c in self.codecs.values())
 

@@ -6,7 +6,7 @@ entropy splits against a test of chance, back-off between leaves that keeps ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Final, Self, final
 
@@ -18,7 +18,7 @@ from tabsynth.core.errors import UsageError
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.synthesizer import State, Synthesizer
 from tabsynth.models._trees import stored
-from tabsynth.models._trees.chain import Chain, Step
+from tabsynth.models._trees.chain import PARTICLES, Chain, Step
 from tabsynth.models._trees.features import byte_of_code
 from tabsynth.models._trees.fitting import Fitter, Growth
 from tabsynth.models._trees.lookup import Lookup
@@ -60,6 +60,7 @@ class SeqForest(Synthesizer):
     """
 
     name: ClassVar[str] = "seqforest"
+    particles: ClassVar[int] = PARTICLES
     chain_: Chain
 
     def __init__(self, leaf: int = 3, evidence: float = 1.0, honesty: float = 0.03, backoff: float = 3.0,
@@ -101,6 +102,11 @@ class SeqForest(Synthesizer):
     def draw(self, n: int, *, rng: np.random.Generator, given: Mapping[str, Ints] | None = None) -> dict[str, Ints]:
         rows = self.chain_.draw(n, self._known(given), rng)
         return {name: rows.codes[j] for j, name in enumerate(self.coding_.names)}
+
+    def is_exact(self, given: Collection[str]) -> bool:
+        """True where all of these columns come first in the order, so that nothing is weighed."""
+        return not self.chain_.late({j: np.zeros(0, np.int32) for j, name in enumerate(self.coding_.names)
+                                     if name in given})
 
     def effective_sizes(self, given: Mapping[str, Ints], *, rng: np.random.Generator) -> NDArray[np.float64]:
         """How many of each given row's particles count, shape (n,), in 1 .. 32; 32 where the draw is exact."""

@@ -15,7 +15,9 @@ from tabsynth.core.schema import Schema
 from tabsynth.core.table import Table
 from tabsynth.pipeline import frames
 from tabsynth.pipeline.answer import answer
+from tabsynth.pipeline.conditions import given_rows
 from tabsynth.pipeline.fit import Fitted, Privacy, fit, load_model
+from tabsynth.pipeline.impute import completions
 from tabsynth.pipeline.inputs import require_unit
 
 _ALIASES = {"num_rows": "n", "n_samples": "n", "count": "n", "n_rows": "n", "random_state": "rng", "seed": "rng",
@@ -84,7 +86,7 @@ class TabularSynthesizer:
         return self
 
     def sample(self, n: int | None = None, *, rng: int | np.random.Generator | None = None, given: Any = None,
-               where: str | None = None, **unknown: Any) -> Any:
+               where: str | None = None, balance: str | None = None, **unknown: Any) -> Any:
         """Draw synthetic rows, in the kind of object that `fit` was given.
 
         Args:
@@ -93,8 +95,10 @@ class TabularSynthesizer:
             given: a frame or Table with some of the columns: one output row for each of its rows, these cells
                 taken over.
             where: condition that every row keeps, such as ``"age >= 65 and sex == 'f'"``.
+            balance: a category or boolean column of which every level that is not rare comes equally often, by design,
+                so that no share of the table means anything; each row is then another person.
         """
-        self._refuse("sample", unknown, "n, rng, given, where")
+        self._refuse("sample", unknown, "n, rng, given, where, balance")
         fitted = self._fitted()
         fixed = None if given is None else frames.to_given(given, self.schema_)
         if n is None:
@@ -104,8 +108,28 @@ class TabularSynthesizer:
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
             raise UsageError(f"n must be a whole number, 0 or more, got {n!r}.")
         condition = None if where is None else Expression.parse(where, self.schema_)
-        table = fitted.generator.sample(int(n), rng=generator(rng), given=fixed, where=condition)
+        table = fitted.generator.sample(int(n), rng=generator(rng), where=condition,
+                                        given=given_rows(fitted, int(n), fixed, balance))
         return frames.from_table(table, self._kind)
+
+    def impute(self, data: Any, *, draws: int = 1, rng: int | np.random.Generator | None = None) -> Any:
+        """Fill missing cells of real rows by draws given each row's known cells, within the schema's rules.
+
+        Args:
+            data: a frame with at least the model's columns; what is known in it comes back as it is, so the result is
+                personal data, whatever guarantee the model has. Cells that a rule wants missing, and those that no
+                draw fills within the rules, stay missing.
+            draws: completed frames, for multiple imputation.
+            rng: seed or generator. Same seed, same cells.
+
+        Returns:
+            The kind of object that came in, or a list of them for more than one draw.
+        """
+        fitted = self._fitted()
+        table = frames.to_known(data, self.schema_)
+        done = [frames.completed(data, one.table, list(one.filled))
+                for one in completions(fitted, table, draws=draws, rng=generator(rng))]
+        return done[0] if draws == 1 else done
 
     def answer(self, where: str, *, population: bool = False) -> Answer:
         """How many units of the training table satisfy a condition, with intervals for the privacy noise.
