@@ -54,9 +54,9 @@ class SeqForest(Synthesizer):
             a (d - 1) / (m + a (d - 1)); 0 = never.
         parents: columns that one tree may read; chosen by what a coarse tree gains from them.
         classes: steps into which a long line is cut for judging splits.
-        order: "small" (columns with few values first), "schema" (as the table has them), or names in the order that is
-            wanted, the others following. Columns that rows of a unit share always come first, so that further rows of
-            a unit are exactly conditional on them.
+        order: "small" (columns with few values first) or "schema" (as the table has them), both after the declared
+            target, or names in the order that is wanted, the others following. Columns that rows of a unit share
+            always come first, so that further rows of a unit are exactly conditional on them.
     """
 
     name: ClassVar[str] = "seqforest"

@@ -640,7 +640,7 @@ COUNTS = [np.ones(n) for n in (50, 4, 9, 6, 12)]
 
 @pytest.mark.parametrize("order, expected", [
     ("small", [ROWS, "sex", "y", "few", "many"]),
-    ("schema", [ROWS, "sex", "many", "few", "y"]),
+    ("schema", [ROWS, "sex", "y", "many", "few"]),
     (["many", "y"], [ROWS, "sex", "many", "y", "few"]),
     ([], [ROWS, "sex", "y", "few", "many"]),
 ])

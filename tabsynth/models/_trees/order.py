@@ -18,8 +18,8 @@ def column_order(order: str | Sequence[str], coding: Coding, counts: Sequence[ND
     """Columns in the order in which they are drawn.
 
     Args:
-        order: "small" (few values first, after the declared target), "schema", or names; columns that are not named
-            follow by "small".
+        order: "small" (few values first) or "schema" (as the table has them), both after the declared target, or
+            names; columns that are not named follow by "small".
         coding: of the modelled columns.
         counts: how often each code of each of them occurs.
 
@@ -45,7 +45,7 @@ def column_order(order: str | Sequence[str], coding: Coding, counts: Sequence[ND
         kinds = int((counts[j] > 0).sum())
         block = 0 if name == ROWS else 1 if coding.codecs[name].column.constant_per_unit else 2
         if order == "schema":
-            return block, j
+            return block, int(name != target), j
         if name in wanted:
             return block, 0, wanted[name]
         return block, 1, int(name != target), kinds, j
