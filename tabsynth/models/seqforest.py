@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.coding import ROWS, Codes, Coding
+from tabsynth.core.complexity import Complexity
 from tabsynth.core.errors import UsageError
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.synthesizer import State, Synthesizer
@@ -29,6 +30,7 @@ FACTS = {
     "entry": "SeqForest",
     "summary": "Sequence of trees, column after column: seconds to fit, the most faithful without a guarantee.",
     "private": False,
+    "calibrated": True,
 }
 
 STRUCTURE_ROWS: Final = 200_000
@@ -54,6 +56,10 @@ class SeqForest(Synthesizer):
     """
 
     name: ClassVar[str] = "seqforest"
+    complexity: ClassVar[Complexity] = Complexity(
+        levels=({"evidence": 0.0}, {"evidence": 1.0}, {"evidence": 1.5}, {"evidence": 2.0}, {"evidence": 3.0},
+                {"evidence": 3.0, "leaf": 20}),
+        variants=({"order": "small"}, {"order": "schema"}), few={"evidence": 1.5, "leaf": 20})
     chain_: Chain
 
     def __init__(self, leaf: int = 5, evidence: float = 1.0, backoff: float = 1.0, parents: int = 20,
