@@ -18,7 +18,7 @@ class Complexity:
 
     Args:
         levels: from the closest fit, which copies most, to the simplest one.
-        variants: what is decided first, at the middle level.
+        variants: what is decided first, at the middle level: the first one, unless another is clearly better.
         few: what a table gets that is too small to hold people back.
     """
 

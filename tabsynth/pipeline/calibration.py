@@ -33,8 +33,11 @@ DCR: Final[dict[str, float]] = {"balanced": 0.52, "cautious": 0.51}
 """Largest share of rows nearer to a training row."""
 DCR_ERRORS: Final = 1.0
 COPY_ERRORS: Final = 1.645
-"""Standard errors by which a limit must be passed. A generator that copies nothing passes the DCR limit of 0.52 with
-probability 0.9999 at 5,000 held-back rows and 0.93 at 100; the copy ratio's with probability above 0.95 each time."""
+"""Standard errors by which a limit must be passed.
+
+False alarms on a generator that copies nothing: the DCR limit of 0.52 refuses it in under 0.01 % of cases at 5,000
+held-back rows, in 2 % at 750 and in 9 % at 75; the copy ratio in under 5 %.
+"""
 WORKERS: Final = 2
 
 
@@ -126,12 +129,12 @@ def calibrate(model: str, given: Settings, mode: Mode, sides: Sides | None, stre
         model: its name; its FACTS say that it can be calibrated.
         given: the caller's settings, which stay as they are; the others are calibrated.
         sides: None where the table has fewer than `ENOUGH` people.
-        streams: candidates draw from streams of their own, so that one does not depend on another.
+        streams: every candidate draws from the same ones, so that they differ by their settings alone.
     """
     build = registry.load("models", model)
     grid = build.complexity
     if mode == "off":
-        return Calibration(mode, given, "off: the settings are those given and the model's own.")
+        return Calibration(mode, given, "the settings are those given and the model's own.")
     if sides is None:
         return Calibration(mode, {**grid.few, **given}, f"fewer than {ENOUGH} people: too few to hold any back, so the "
                                                         "settings are safe ones.")
@@ -142,7 +145,8 @@ def calibrate(model: str, given: Settings, mode: Mode, sides: Sides | None, stre
 
     middle = grid.levels[(len(grid.levels) - 1) // 2]
     first = tried(_distinct([{**variant, **middle, **given} for variant in grid.variants]))
-    best = min(first, key=lambda one: one.detection)
+    clearly = [one for one in first if one.detection < first[0].detection - first[0].score.detection_error]
+    best = min(clearly, key=lambda one: one.detection, default=first[0])
     variant = {name: best.settings[name] for name in grid.variants[0]}
     levels = _distinct([{**variant, **level, **given} for level in grid.levels])
     known = {_key(one.settings): one for one in first}
@@ -189,9 +193,8 @@ def candidates(wanted: Sequence[tuple[str, Settings]], sides: Sides, streams: St
 def candidate(model: str, settings: Settings, *, sides: Sides, streams: Streams) -> Candidate:
     """Fit one model to the training side and score its rows."""
     fitted = configured(registry.load("models", model), settings, model=model)
-    purpose = f"{model} {_key(settings)}"
-    fitted.fit_coded(sides.train, sides.coding, rng=streams.stream(0, f"fit {purpose}"))
-    synth = sides.draw(fitted, streams.stream(0, f"draw {purpose}"))
+    fitted.fit_coded(sides.train, sides.coding, rng=streams.stream(0, "fit"))
+    synth = sides.draw(fitted, streams.stream(0, "draw"))
     return Candidate(model, settings, score(synth, sides, streams.stream(0, "folds")))
 
 
