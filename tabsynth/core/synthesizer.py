@@ -116,9 +116,15 @@ class Synthesizer(Generative):
         """
         progress("encode", 0, 1)
         rows = Compact.of(table)
-        self.coding_ = Coding.learn(rows) if coding is None else coding
-        codes = self.coding_.encode(rows)
+        coding = Coding.learn(rows) if coding is None else coding
+        codes = coding.encode(rows)
         progress("encode", 1, 1)
+        return self.fit_coded(codes, coding, rng=rng, progress=progress)
+
+    @final
+    def fit_coded(self, codes: Codes, coding: Coding, *, rng: np.random.Generator, progress: Progress = silent) -> Self:
+        """Learn from rows that are coded already; a part of a table's rows is coded by the whole table's coding."""
+        self.coding_ = coding
         self.fit_codes(codes, rng=rng, progress=progress)
         return self
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.coding import ROWS, Codes, Coding
+from tabsynth.core.complexity import Complexity
 from tabsynth.core.errors import UsageError
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.synthesizer import State, Synthesizer
@@ -30,6 +31,7 @@ FACTS = {
     "entry": "SeqForest",
     "summary": "Sequence of trees, column after column: seconds to fit, the most faithful without a guarantee.",
     "private": False,
+    "calibrated": True,
 }
 
 STRUCTURE_ROWS: Final = 200_000
@@ -61,6 +63,15 @@ class SeqForest(Synthesizer):
 
     name: ClassVar[str] = "seqforest"
     particles: ClassVar[int] = PARTICLES
+    complexity: ClassVar[Complexity] = Complexity(
+        levels=({"leaf": 5, "evidence": 0.0, "honesty": 0.0, "backoff": 1.0},
+                {"leaf": 3, "evidence": 0.5, "honesty": 0.02, "backoff": 2.0},
+                {"leaf": 3, "evidence": 1.0, "honesty": 0.03, "backoff": 3.0},
+                {"leaf": 3, "evidence": 1.5, "honesty": 0.03, "backoff": 3.0},
+                {"leaf": 5, "evidence": 2.0, "honesty": 0.05, "backoff": 3.0},
+                {"leaf": 20, "evidence": 3.0, "honesty": 0.05, "backoff": 4.0}),
+        variants=({"order": "small"}, {"order": "schema"}),
+        few={"leaf": 20, "evidence": 1.5, "honesty": 0.0, "backoff": 3.0})
     chain_: Chain
 
     def __init__(self, leaf: int = 3, evidence: float = 1.0, honesty: float = 0.03, backoff: float = 3.0,

@@ -101,6 +101,9 @@ def lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     settings = facts["info"].get("settings") or {}
     yield "Reason", str(facts["info"].get("reason") or "not written down.")
     yield "Settings", ", ".join(f"{name} = {value}" for name, value in settings.items()) or "those of the model itself."
+    if facts["info"].get("calibration"):
+        found = facts["info"]["calibration"]
+        yield "Choice", f"mode {found['mode']}: {found['reason']}"
     yield "Unit", f"column {facts['unit']}, whose ids are made anew" if facts["unit"] else \
                   "every row is another person"
     yield "Codes", "follow from the public schema, or were bought from the budget." if facts["public_coding"] else \

@@ -19,7 +19,8 @@ from tabsynth.core.progress import Progress, silent
 from tabsynth.core.schema import Schema
 from tabsynth.core.synthesizer import Generative
 from tabsynth.core.table import Table
-from tabsynth.pipeline.auto import Choice, choose
+from tabsynth.pipeline.auto import Choice, choose, select
+from tabsynth.pipeline.calibration import Mode, mode_for
 from tabsynth.pipeline.inputs import AnyInput
 from tabsynth.pipeline.settings import configured
 from tabsynth.pipeline.split import require_units
@@ -85,7 +86,7 @@ def load_model(path: Path, *, passphrase: str | None = None) -> Fitted:
 
 
 def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None = None, rng: np.random.Generator,
-        settings: Mapping[str, Any] | None = None, progress: Progress = silent) -> Fitted:
+        settings: Mapping[str, Any] | None = None, mode: str | None = None, progress: Progress = silent) -> Fitted:
     """Fit a model to a table.
 
     Args:
@@ -94,6 +95,8 @@ def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None 
         privacy: epsilon and where to book it; None = without a formal guarantee.
         rng: model randomness. Never reaches privacy noise, split keys or bounding keys.
         settings: keyword arguments of the model's constructor.
+        mode: how the complexity of a model without a guarantee is calibrated; one of ``calibration.MODES``, None =
+            "balanced" where the model can be calibrated. `settings` stay as they are.
 
     Raises:
         PrivacyError: refused budget, cap exceeded, ledger locked or broken, missing public facts.
@@ -102,15 +105,31 @@ def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None 
     """
     privacy = privacy or Privacy()
     choice = choose(model, private=privacy.wanted)
+    calibrated = mode_for(mode, model, private=privacy.wanted)
     require_columns(table.schema)
     unfitted = configured(registry.load("models", choice.model), settings or {}, model=choice.model)
     info = {"tabsynth": tabsynth.__version__, "settings": dict(settings or {})}
     if privacy.wanted:
         assert isinstance(table, Table)
         return fit_private(table, unfitted, choice, privacy, info, rng=rng, progress=progress)
-    require_units(table)
-    generator = unfitted.fit(table, rng=rng, progress=progress)
-    return Fitted(choice, generator, {"personal_data": True, "notice": artifact.PERSONAL_DATA}, None, info)
+    return fit_open(Compact.of(table), model, info, calibrated, rng=rng, progress=progress)
+
+
+def fit_open(rows: Compact, model: str, info: Mapping[str, Any], mode: Mode, *, rng: np.random.Generator,
+             progress: Progress = silent) -> Fitted:
+    """Code the rows once, choose model and settings, fit to all rows."""
+    require_units(rows)
+    progress("encode", 0, 1)
+    coding = Coding.learn(rows)
+    codes = coding.encode(rows)
+    progress("encode", 1, 1)
+    choice = choose(model, private=False, people=int(rows.units.max()) + 1)
+    found = select(choice, coding, codes, rows.units, settings=info["settings"], mode=mode,
+                   contested=model == "auto", rng=rng, progress=progress)
+    unfitted = configured(registry.load("models", found.choice.model), found.settings, model=found.choice.model)
+    generator = unfitted.fit_coded(codes, coding, rng=rng, progress=progress)
+    facts = {**info, "settings": dict(found.settings), "calibration": found.calibration}
+    return Fitted(found.choice, generator, {"personal_data": True, "notice": artifact.PERSONAL_DATA}, None, facts)
 
 
 def require_columns(schema: Schema) -> None:

@@ -28,13 +28,16 @@ class TabularSynthesizer:
     """Learn a table, draw synthetic rows.
 
     Args:
-        model: registry name, or "auto": "marginal" with epsilon, "copula" without.
+        model: registry name, or "auto": "marginal" with epsilon; without, "seqforest", or "copula" for fewer than 200
+            people, or whichever of "copula" and "independent" is as hard to detect and copies less.
         epsilon: privacy budget per person; None = no formal guarantee. 1 is the recommended value.
         delta: None = min(1e-6, 1 / (10 * declared units)).
         ledger: folder in which the budget is booked; None with epsilon = an in-memory ledger, and the
             statement says NOT FOR RELEASE.
         population: name under which the ledger books; None = the schema's, else "unnamed".
         settings: keyword arguments for the model's constructor.
+        mode: how closely "seqforest" may follow the rows: "max_fidelity", "balanced" (what None means) or "cautious",
+            each calibrated on people held back inside `fit`; "off" = at its own settings. `settings` stay as they are.
 
     Attributes:
         fitted_: the model with its privacy facts (``pipeline.fit.Fitted``).
@@ -51,13 +54,14 @@ class TabularSynthesizer:
 
     def __init__(self, model: str = "auto", *, epsilon: float | str | None = None, delta: float | str | None = None,
                  ledger: str | Path | None = None, population: str | None = None,
-                 settings: dict[str, Any] | None = None) -> None:
+                 settings: dict[str, Any] | None = None, mode: str | None = None) -> None:
         self.model = model
         self.epsilon = epsilon
         self.delta = delta
         self.ledger = ledger
         self.population = population
         self.settings = settings
+        self.mode = mode
 
     def fit(self, data: Any, schema: Schema | str | Path | None = None, *, unit: str | None = None,
             rng: int | np.random.Generator | None = None, y: None = None, **unknown: Any) -> Self:
@@ -81,7 +85,8 @@ class TabularSynthesizer:
         population = table.schema.population
         privacy = Privacy(self.epsilon, self.delta, None if self.ledger is None else Path(self.ledger),
                           self.population or (population.name if population else "unnamed"))
-        self.fitted_ = fit(table, model=self.model, privacy=privacy, rng=generator(rng), settings=self.settings)
+        self.fitted_ = fit(table, model=self.model, privacy=privacy, rng=generator(rng), settings=self.settings,
+                           mode=self.mode)
         self.schema_, self.statement_ = table.schema, self.fitted_.statement
         return self
 

@@ -21,6 +21,7 @@ from tabsynth.cli.options import (
     JsonOption,
     LedgerOption,
     ModelOption,
+    ModeOption,
     NaOption,
     NewPassphraseOption,
     PopulationOption,
@@ -49,6 +50,7 @@ def command(
     allow_large_epsilon: AllowLargeOption = False,
     seed: SeedOption = None,
     setting: SetOption = None,
+    mode: ModeOption = None,
     format: FormatOption = "auto",
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -67,7 +69,7 @@ def command(
     from tabsynth.pipeline.inputs import AnyInput, Reading, read_compact, read_input
     from tabsynth.pipeline.rehearsal import rehearse
     from tabsynth.pipeline.settings import parse_settings
-    from tabsynth.pipeline.summary import promise
+    from tabsynth.pipeline.summary import calibrated, promise
     from tabsynth.pipeline.synthesizer import generator
 
     console = Console(as_json, quiet)
@@ -79,7 +81,7 @@ def command(
     if dry_run:
         wanted = None if epsilon is None else Privacy(epsilon, delta, ledger, population or "unnamed",
                                                       allow_large_epsilon)
-        tell_rehearsal(console, rehearse(table, reading, model=model, settings=settings, privacy=wanted,
+        tell_rehearsal(console, rehearse(table, reading, model=model, settings=settings, mode=mode, privacy=wanted,
                                          files=[str(output)]))
         return
     with console.progress() as progress:
@@ -90,17 +92,20 @@ def command(
         privacy = privacy_for(source, epsilon=epsilon, delta=delta, ledger=ledger, population=population,
                               allow_large=allow_large_epsilon)
         fitted = fit(source.table, model=model, privacy=privacy, rng=generator(seed), settings=settings,
-                     progress=progress)
+                     mode=mode, progress=progress)
         fitted.save(output, passphrase=passphrase, force=force)
     statement = None if fitted.statement is None else fitted.statement.to_json()
     console.document({"model": fitted.choice.model, "reason": fitted.choice.reason, "file": str(output),
                       "unit": source.table.schema.unit or "row", "schema": source.schema_source,
                       "personal_data": fitted.personal_data, "encrypted": passphrase is not None,
+                      "settings": fitted.info["settings"], "calibration": fitted.info.get("calibration"),
                       "statement": statement})
     if as_json:
         return
     unit = source.table.schema.unit
     console.tell(f"{fitted.choice.model}: {fitted.choice.reason}", label="Model")
+    if fitted.info.get("calibration"):
+        console.tell(calibrated(fitted.info), label="Settings")
     console.tell("every row is another person" if unit is None else f"column {unit}", label="Unit")
     console.tell("guessed; write and review one with tabsynth inspect." if source.guessed else source.schema_source,
                  label="Schema")
