@@ -147,10 +147,18 @@ def calibrate(model: str, given: Settings, mode: Mode, sides: Sides | None, stre
     variant = {name: best.settings[name] for name in grid.variants[0]}
     levels = _distinct([{**variant, **level, **given} for level in grid.levels])
     known = {_key(one.settings): one for one in first}
-    known |= {_key(one.settings): one for one in tried([one for one in levels if _key(one) not in known])}
-    found = [known[_key(one)] for one in levels]
+    found: list[Candidate] = []
+    while levels and not _decided(mode, found):
+        some, levels = levels[:WORKERS], levels[WORKERS:]
+        known |= {_key(one.settings): one for one in tried([one for one in some if _key(one) not in known])}
+        found += [known[_key(one)] for one in some]
     chosen, reason = choose(mode, found)
     return Calibration(mode, found[chosen].settings, reason, tuple(found), chosen, sides)
+
+
+def _decided(mode: Mode, found: Sequence[Candidate]) -> bool:
+    """True if simpler candidates than these need not be tried: two have passed, and no simpler one is better."""
+    return mode == "balanced" and sum(not one.copies_too_much(mode) for one in found) >= 2
 
 
 def choose(mode: Mode, found: Sequence[Candidate]) -> tuple[int, str]:

@@ -20,9 +20,10 @@ SHARE: Final = 0.15
 HELD_ROWS: Final = 10_000
 HELD_CELLS: Final = 250_000
 FIT_ROWS: Final = 50_000
-FIT_CELLS: Final = 1_000_000
+FIT_CELLS: Final = 2_500_000
 """Most rows and cells to score on and to fit candidates to, so that the cost of a calibration does not grow with the
-table: distances between rows take their number squared."""
+table: distances between rows take their number squared. Candidates need many rows more than are scored on: the larger a
+part of their rows is looked for among the synthetic ones, the more copying is seen."""
 SYNTHETIC_ROWS: Final = 8_000
 POOL: Final = 4
 ENOUGH: Final = 500

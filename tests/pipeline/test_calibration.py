@@ -19,6 +19,7 @@ from tabsynth.core.rng import Streams
 from tabsynth.core.table import Table
 from tabsynth.pipeline import held_back
 from tabsynth.pipeline.auto import better, choose, compared
+from tabsynth.models.seqforest import SeqForest
 from tabsynth.pipeline.calibration import Calibration, Candidate, calibrate, mode_for
 from tabsynth.pipeline.calibration import choose as chosen_of
 from tabsynth.pipeline.fit import Privacy, fit
@@ -165,7 +166,9 @@ def test_the_same_seed_makes_the_same_choice_and_given_settings_stay() -> None:
     assert evidence[0] == evidence[1]
     tried = [one["settings"] for one in evidence[0]["candidates"]]
     assert {one["leaf"] for one in tried} == {30}
-    assert len(tried) == 5
+    assert 2 <= len(tried) <= 6
+    passed = [one["outcome"] in ("chosen", "passed") for one in evidence[0]["candidates"]]
+    assert sum(passed) >= 2 or len(tried) == 6      # simpler ones are tried until two have passed
     assert made[0].settings in tried
     assert [one["outcome"] for one in evidence[0]["candidates"]].count("chosen") == 1
 
@@ -189,7 +192,7 @@ def test_nobody_is_held_back_from_small_tables_and_when_off(n: int, mode: str | 
     assert made["candidates"] == []
     assert made["reason"].startswith(reason)
     assert made["held_back_people"] == 0
-    assert fitted.info["settings"] == (QUICK if mode else {"evidence": 1.5, "leaf": 20, **QUICK})
+    assert fitted.info["settings"] == (QUICK if mode else {**SeqForest.complexity.few, **QUICK})
 
 
 def test_auto_goes_by_size_and_then_by_what_the_baselines_do() -> None:
