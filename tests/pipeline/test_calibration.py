@@ -17,9 +17,9 @@ from tabsynth.core.complexity import Calibrated
 from tabsynth.core.errors import UsageError
 from tabsynth.core.rng import Streams
 from tabsynth.core.table import Table
+from tabsynth.models.seqforest import SeqForest
 from tabsynth.pipeline import held_back
 from tabsynth.pipeline.auto import better, choose, compared
-from tabsynth.models.seqforest import SeqForest
 from tabsynth.pipeline.calibration import Calibration, Candidate, calibrate, mode_for
 from tabsynth.pipeline.calibration import choose as chosen_of
 from tabsynth.pipeline.fit import Privacy, fit
