@@ -16,12 +16,15 @@ class Choice:
     reason: str
 
 
-def choose(model: str, *, private: bool) -> Choice:
-    """Resolve ``auto`` and refuse a model that cannot keep, or does not need, a guarantee.
+def choose(model: str, *, private: bool, refine: bool = False) -> Choice:
+    """Resolve ``auto`` and refuse a model that cannot keep, or does not need, a guarantee, and a critic beside one.
 
     >>> choose("auto", private=True).model
     'marginal'
     """
+    if private and refine:
+        raise UsageError("refinement looks at real rows outside the budget, so that it does not go with epsilon.",
+                         fix="Leave out --refine (in Python: refine=True), or fit without epsilon.")
     if model == "auto":
         if private:
             return Choice("marginal", "epsilon is set: noisy marginals on a junction tree are the most accurate "

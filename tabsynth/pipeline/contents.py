@@ -9,6 +9,7 @@ from typing import Any, Final
 from tabsynth.core import artifact
 from tabsynth.core.coding import ROWS, Coding, rows_column
 from tabsynth.core.schema import Column
+from tabsynth.pipeline.refine import line
 from tabsynth.privacy.statement import Statement
 
 NAMES: Final = {"levels": ("level", "levels"), "values": ("value", "values"),
@@ -99,6 +100,8 @@ def lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     settings = facts["info"].get("settings") or {}
     yield "Reason", str(facts["info"].get("reason") or "not written down.")
     yield "Settings", ", ".join(f"{name} = {value}" for name, value in settings.items()) or "those of the model itself."
+    if "refinement" in facts["info"]:
+        yield "Refined", line(facts["info"]["refinement"])
     yield "Unit", f"column {facts['unit']}, whose ids are made anew" if facts["unit"] else \
                   "every row is another person"
     yield "Codes", "follow from the public schema, or were bought from the budget." if facts["public_coding"] else \

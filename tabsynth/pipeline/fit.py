@@ -19,8 +19,10 @@ from tabsynth.core.progress import Progress, silent
 from tabsynth.core.schema import Schema
 from tabsynth.core.synthesizer import Generative
 from tabsynth.core.table import Table
+from tabsynth.models.refined import restored
 from tabsynth.pipeline.auto import Choice, choose
 from tabsynth.pipeline.inputs import AnyInput
+from tabsynth.pipeline.refine import Build, refined
 from tabsynth.pipeline.settings import configured
 from tabsynth.pipeline.split import require_units
 from tabsynth.privacy.budget import Budget
@@ -77,7 +79,7 @@ def load_model(path: Path, *, passphrase: str | None = None) -> Fitted:
     """A fitted model from its file. Nothing in the file is executed; see ``core.artifact.read`` for the errors."""
     stored = artifact.load(path, passphrase=passphrase)
     with artifact.fitting(path):
-        generator = registry.load("models", stored.model).from_state(stored.state, stored.coding)
+        generator = restored(stored.model, stored.state, stored.coding)
     statement = stored.privacy.get("statement")
     return Fitted(
         choice=Choice(stored.model, str(stored.info.get("reason", ""))), generator=generator, privacy=stored.privacy,
@@ -85,7 +87,7 @@ def load_model(path: Path, *, passphrase: str | None = None) -> Fitted:
 
 
 def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None = None, rng: np.random.Generator,
-        settings: Mapping[str, Any] | None = None, progress: Progress = silent) -> Fitted:
+        settings: Mapping[str, Any] | None = None, refine: bool = False, progress: Progress = silent) -> Fitted:
     """Fit a model to a table.
 
     Args:
@@ -94,6 +96,7 @@ def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None 
         privacy: epsilon and where to book it; None = without a formal guarantee.
         rng: model randomness. Never reaches privacy noise, split keys or bounding keys.
         settings: keyword arguments of the model's constructor.
+        refine: thin the model's rows by a critic, if that pays; see ``pipeline.refine``. Not with epsilon.
 
     Raises:
         PrivacyError: refused budget, cap exceeded, ledger locked or broken, missing public facts.
@@ -101,16 +104,31 @@ def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None 
         UsageError: the model does not exist or does not go with the wish.
     """
     privacy = privacy or Privacy()
-    choice = choose(model, private=privacy.wanted)
+    choice = choose(model, private=privacy.wanted, refine=refine)
     require_columns(table.schema)
-    unfitted = configured(registry.load("models", choice.model), settings or {}, model=choice.model)
+    unfitted = build(choice.model, settings)
     info = {"tabsynth": tabsynth.__version__, "settings": dict(settings or {})}
     if privacy.wanted:
         assert isinstance(table, Table)
         return fit_private(table, unfitted, choice, privacy, info, rng=rng, progress=progress)
     require_units(table)
     generator = unfitted.fit(table, rng=rng, progress=progress)
+    if refine:
+        generator, info["refinement"] = refine_fitted(generator, table, lambda: build(choice.model, settings), rng=rng,
+                                                      progress=progress)
     return Fitted(choice, generator, {"personal_data": True, "notice": artifact.PERSONAL_DATA}, None, info)
+
+
+def refine_fitted(plain: Generative, table: Table | Compact, unfitted: Build, *, rng: np.random.Generator,
+                  progress: Progress = silent) -> tuple[Generative, dict[str, Any]]:
+    """`refine.refined` for the table that the model was fitted to."""
+    rows = Compact.of(table)
+    return refined(plain, plain.coding_.encode(rows), rows.units[rows.units >= 0], unfitted, rng, progress)
+
+
+def build(model: str, settings: Mapping[str, Any] | None) -> Any:
+    """A registered model with its settings, before its fit."""
+    return configured(registry.load("models", model), settings or {}, model=model)
 
 
 def require_columns(schema: Schema) -> None:

@@ -9,13 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from tabsynth.core import registry
 from tabsynth.core.schema import Schema
 from tabsynth.core.synthesizer import Generative
 from tabsynth.core.table import Table
 from tabsynth.evaluation.protocol import Draw, Refit
-from tabsynth.pipeline.fit import Fitted
-from tabsynth.pipeline.settings import configured
+from tabsynth.pipeline.fit import Fitted, build, refine_fitted
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.ledger import Ledger
@@ -39,9 +37,10 @@ def refit_of(fitted: Fitted) -> Refit:
     name, settings = fitted.choice.model, fitted.info.get("settings", {})
 
     def refit(table: Table, rng: np.random.Generator) -> Draw:
-        unfitted = configured(registry.load("models", name), settings, model=name)
-        model: Generative = unfitted.fit(table, rng=rng) if fitted.statement is None else _on_scratch(
-            unfitted, table, fitted.generator.coding_.schema, fitted.statement.budget, rng)
+        model: Generative = build(name, settings).fit(table, rng=rng) if fitted.statement is None else _on_scratch(
+            build(name, settings), table, fitted.generator.coding_.schema, fitted.statement.budget, rng)
+        if "refinement" in fitted.info:
+            model, _ = refine_fitted(model, table, lambda: build(name, settings), rng=rng)
         return lambda n, rng: model.sample(n, rng=rng)
 
     return refit

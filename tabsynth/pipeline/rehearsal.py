@@ -70,7 +70,7 @@ class Rehearsal:
 
 
 def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, Any] | None, privacy: Privacy | None,
-             files: Sequence[str]) -> Rehearsal:
+             files: Sequence[str], refine: bool = False) -> Rehearsal:
     """Check what can be checked without a row.
 
     Args:
@@ -86,7 +86,7 @@ def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, 
     if private and schema is None:
         raise UsageError("a fit with --epsilon needs --schema: everything about the columns must be public.",
                          fix=f"Write one with: tabsynth inspect {spec} -o schema.yaml, then add bounds and levels.")
-    choice = choose(model, private=private)
+    choice = choose(model, private=private, refine=refine)
     configured(registry.load("models", choice.model), settings or {}, model=choice.model)
     columns, unit = names, reading.unit or "row"
     budget = ledger = population = spent = None

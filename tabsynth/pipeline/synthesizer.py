@@ -33,6 +33,8 @@ class TabularSynthesizer:
             statement says NOT FOR RELEASE.
         population: name under which the ledger books; None = the schema's, else "unnamed".
         settings: keyword arguments for the model's constructor.
+        refine: thin the model's rows by a critic trained on people held back, if that makes them harder to tell from
+            real ones without more copying; not with epsilon. ``fitted_.info["refinement"]`` says what came of it.
 
     Attributes:
         fitted_: the model with its privacy facts (``pipeline.fit.Fitted``).
@@ -49,13 +51,14 @@ class TabularSynthesizer:
 
     def __init__(self, model: str = "auto", *, epsilon: float | str | None = None, delta: float | str | None = None,
                  ledger: str | Path | None = None, population: str | None = None,
-                 settings: dict[str, Any] | None = None) -> None:
+                 settings: dict[str, Any] | None = None, refine: bool = False) -> None:
         self.model = model
         self.epsilon = epsilon
         self.delta = delta
         self.ledger = ledger
         self.population = population
         self.settings = settings
+        self.refine = refine
 
     def fit(self, data: Any, schema: Schema | str | Path | None = None, *, unit: str | None = None,
             rng: int | np.random.Generator | None = None, y: None = None, **unknown: Any) -> Self:
@@ -79,7 +82,8 @@ class TabularSynthesizer:
         population = table.schema.population
         privacy = Privacy(self.epsilon, self.delta, None if self.ledger is None else Path(self.ledger),
                           self.population or (population.name if population else "unnamed"))
-        self.fitted_ = fit(table, model=self.model, privacy=privacy, rng=generator(rng), settings=self.settings)
+        self.fitted_ = fit(table, model=self.model, privacy=privacy, rng=generator(rng), settings=self.settings,
+                           refine=self.refine)
         self.schema_, self.statement_ = table.schema, self.fitted_.statement
         return self
 

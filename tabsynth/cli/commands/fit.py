@@ -25,6 +25,7 @@ from tabsynth.cli.options import (
     NewPassphraseOption,
     PopulationOption,
     QuietOption,
+    RefineOption,
     SchemaOption,
     SeedOption,
     SetOption,
@@ -49,6 +50,7 @@ def command(
     allow_large_epsilon: AllowLargeOption = False,
     seed: SeedOption = None,
     setting: SetOption = None,
+    refine: RefineOption = False,
     format: FormatOption = "auto",
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -65,6 +67,7 @@ def command(
     from tabsynth.core.files import check_writable, refuse_existing
     from tabsynth.pipeline.fit import Privacy, fit, privacy_for
     from tabsynth.pipeline.inputs import AnyInput, Reading, read_compact, read_input
+    from tabsynth.pipeline.refine import line
     from tabsynth.pipeline.rehearsal import rehearse
     from tabsynth.pipeline.settings import parse_settings
     from tabsynth.pipeline.summary import promise
@@ -80,7 +83,7 @@ def command(
         wanted = None if epsilon is None else Privacy(epsilon, delta, ledger, population or "unnamed",
                                                       allow_large_epsilon)
         tell_rehearsal(console, rehearse(table, reading, model=model, settings=settings, privacy=wanted,
-                                         files=[str(output)]))
+                                         files=[str(output)], refine=refine))
         return
     with console.progress() as progress:
         progress("read", 0, 1)
@@ -90,17 +93,19 @@ def command(
         privacy = privacy_for(source, epsilon=epsilon, delta=delta, ledger=ledger, population=population,
                               allow_large=allow_large_epsilon)
         fitted = fit(source.table, model=model, privacy=privacy, rng=generator(seed), settings=settings,
-                     progress=progress)
+                     refine=refine, progress=progress)
         fitted.save(output, passphrase=passphrase, force=force)
     statement = None if fitted.statement is None else fitted.statement.to_json()
     console.document({"model": fitted.choice.model, "reason": fitted.choice.reason, "file": str(output),
                       "unit": source.table.schema.unit or "row", "schema": source.schema_source,
                       "personal_data": fitted.personal_data, "encrypted": passphrase is not None,
-                      "statement": statement})
+                      "statement": statement, "refinement": fitted.info.get("refinement")})
     if as_json:
         return
     unit = source.table.schema.unit
     console.tell(f"{fitted.choice.model}: {fitted.choice.reason}", label="Model")
+    if refine:
+        console.tell(line(fitted.info["refinement"]), label="Refined")
     console.tell("every row is another person" if unit is None else f"column {unit}", label="Unit")
     console.tell("guessed; write and review one with tabsynth inspect." if source.guessed else source.schema_source,
                  label="Schema")

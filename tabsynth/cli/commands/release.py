@@ -31,6 +31,7 @@ from tabsynth.cli.options import (
     PolicyOption,
     PopulationOption,
     QuietOption,
+    RefineOption,
     SchemaOption,
     SeedOption,
     SetOption,
@@ -65,6 +66,7 @@ def command(
     fail_over: FailOver = None,
     seed: SeedOption = None,
     setting: SetOption = None,
+    refine: RefineOption = False,
     format: FormatOption = "auto",
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -102,14 +104,15 @@ def command(
         table=table, output=output,
         privacy=None if no_dp else Privacy(epsilon, delta, ledger, population or "unnamed", allow_large_epsilon),
         reading=Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ())), model=model,
-        settings=parse_settings(setting or []), rows=n, seed=seed, policy=policy, holdout=holdout,
+        settings=parse_settings(setting or []), refine=refine, rows=n, seed=seed, policy=policy, holdout=holdout,
         disclose_evaluation=disclose_evaluation, command=shown_command(sys.argv), force=force,
         log=Keeping(not no_log, log), passphrase=passphrase_in(passphrase_env))
     if dry_run:
         refuse_early(request)
         load_policy(policy)
         tell_rehearsal(console, rehearse(table, request.reading, model=model, settings=request.settings,
-                                         privacy=request.privacy, files=[f"{output}/share/", f"{output}/internal/"]))
+                                         privacy=request.privacy, files=[f"{output}/share/", f"{output}/internal/"],
+                                         refine=refine))
         return
     with console.progress() as progress:
         done = release(request, progress=progress)
