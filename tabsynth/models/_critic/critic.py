@@ -1,7 +1,8 @@
 """How much more often rows like one occur in the real table than a model draws them, and the thinning by it.
 
-Two rounds of boosted trees (the second judges what the first lets through), then one factor per code that brings the
-one-way margins back (raking: Deming and Stephan 1940). After tabular "revision" as measured in the project's notes.
+Rejection by a classifier's odds, after discriminator rejection sampling (Azadi et al. 2019), on codes: two rounds of
+boosted trees (the second judges what the first lets through), then one factor per code that brings the one-way margins
+back (raking: Deming and Stephan 1940).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Floats = NDArray[np.float64]
 Draw = Callable[[int], Mapping[str, NDArray[np.int32]]]
 
 CAPS: Final = (3.0, 6.0)
-"""What the weight of a row may reach after each round."""
+"""What the weight of a row may reach after each round; one round multiplies it by the first of them at most."""
 SURE: Final = 0.995
 """Share of drawn rows whose weight lies under that of a row that is always kept."""
 POOL: Final = 8
@@ -67,10 +68,10 @@ class Critic:
         view = View.learn(held, coding)
         critic = cls(view, (), [np.ones(len(table)) for table in view.tables], 1.0, 1.0)
         real, n = view.see(columns_of(held)), POOL * len(held.weights)
-        for cap in CAPS[:rounds]:
+        for _ in range(rounds):
             drawn = view.see(critic.thinned(draw, n, rng))
             one = Ensemble.learn(real, drawn, held.weights, view.categorical, rng)
-            critic = replace(critic, rounds=(*critic.rounds, one))._levelled(draw(n), cap)
+            critic = replace(critic, rounds=(*critic.rounds, one))._levelled(draw(n))
         return critic
 
     def weights(self, columns: Columns) -> Floats:
@@ -119,10 +120,10 @@ class Critic:
                 factor[:] = bounded
         return plain._levelled(pool)
 
-    def _levelled(self, pool: Columns, most: float | None = None) -> Self:
-        """With the cap and the share kept that follow from the weights of fresh rows."""
+    def _levelled(self, pool: Columns) -> Self:
+        """With the sure weight and the share kept that follow from fresh rows."""
         weights = self.weights(pool)
-        most = min(_sure(weights), most or np.inf)
+        most = _sure(weights)
         return replace(self, most=most, share=float(np.minimum(weights / most, 1.0).mean()))
 
 
