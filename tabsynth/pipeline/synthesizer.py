@@ -157,7 +157,8 @@ class TabularSynthesizer:
         return self
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items() if v is not None)
+        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items()
+                          if v is not None and v is not False)
         return f"{type(self).__name__}({shown})"
 
     @classmethod

@@ -38,7 +38,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def related(n: int, *, people: bool = False) -> Table:
-    """Three columns that hang together, which `independent` misses and a critic sees; with people, about two rows each."""
+    """Three columns that hang together, which `independent` misses and a critic sees; with people, two rows each."""
     x = rng(1).normal(size=n)
     frame = pd.DataFrame({"x": np.round(x, 1), "y": np.round(x + 0.6 * rng(2).normal(size=n), 1),
                           "z": np.where(x + 0.5 * rng(3).normal(size=n) > 0, "high", "low")})
