@@ -97,8 +97,8 @@ def refined(plain: Generative, codes: Codes, units: NDArray[np.int64], build: Bu
             progress: Progress = silent) -> tuple[Generative, dict[str, Any]]:
     """The model with a critic, or the plain model where the gate refuses that, and what is known of the refinement.
 
-    The model that is refined is fitted to the people of the first and third part: a critic knows the model that it was
-    trained against, and is worth less on one that is fitted to everybody.
+    The model that is refined is fitted to the people of the first and third part and not to everybody: its critic has
+    to come from people whom it has not seen.
 
     Args:
         plain: the model, fitted to the whole table.
