@@ -39,6 +39,11 @@ class Console:
         """A paragraph for the person, wrapped to the terminal; with a label, the lines below it are indented."""
         self.say(wrap(text, head=f"{label + ':':<10}" if label else ""))
 
+    def remark(self, text: str) -> None:
+        """A paragraph about a result, on stderr, where it is in the way of no rows and no document."""
+        if not self.quiet:
+            print(wrap(text), file=sys.stderr)
+
     def entry(self, head: str, text: str) -> None:
         """A line of a list: `head`, padded by the caller, then the text, wrapped beside it."""
         self.say(wrap(text, head=head))

@@ -31,6 +31,7 @@ def register() -> None:
         doctor,
         evaluate,
         fit,
+        impute,
         inspect,
         ledger,
         models,
@@ -43,8 +44,8 @@ def register() -> None:
         version,
     )
 
-    for module in (inspect, split, plan, fit, sample, answer, evaluate, attack, report, release, verify, audit, models,
-                   doctor, version):
+    for module in (inspect, split, plan, fit, sample, impute, answer, evaluate, attack, report, release, verify, audit,
+                   models, doctor, version):
         app.command(module.NAME, short_help=module.SHORT)(module.command)
     app.add_typer(ledger.app, name="ledger")
 

@@ -55,6 +55,9 @@ PolicyOption = Annotated[str, typer.Option(
     "--policy", metavar="NAME", help="public, controlled, spe-export, internal-test, or a file.")]
 SetOption = Annotated[list[str] | None, typer.Option(
     "--set", metavar="NAME=VALUE", help="Setting of the model. Repeatable.")]
+ModeOption = Annotated[str | None, typer.Option(
+    "--mode", metavar="NAME", help="How closely a model without epsilon may follow the rows, checked on people held "
+                                   "back: max_fidelity, balanced (the default), cautious, or off.")]
 FailUnder = Annotated[list[str] | None, typer.Option(
     "--fail-under", metavar="ID=VALUE", help="End with exit code 1 if finding ID (kway.2, tstr, ...) is under VALUE.")]
 FailOver = Annotated[list[str] | None, typer.Option(

@@ -18,6 +18,7 @@ from tabsynth.core.blocks import Blocks, Part
 from tabsynth.core.coding import Coding
 from tabsynth.core.draws import Draw
 from tabsynth.core.errors import ColumnNotFoundError, ModelError, RuleError, SchemaError, UsageError
+from tabsynth.core.given import Given
 from tabsynth.core.identifiers import Regenerator
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.rng import BLOCK_ROWS, Streams
@@ -47,7 +48,7 @@ class Cursor:
 START: Final = Cursor()
 
 
-def rows(draw: Draw, coding: Coding, n: int, *, rng: np.random.Generator, given: Table | None = None,
+def rows(draw: Draw, coding: Coding, n: int, *, rng: np.random.Generator, given: Given | None = None,
          where: Expression | None = None, start: Cursor = START, progress: Progress = silent,
          parts: Parts | None = None) -> Iterator[tuple[Table, Cursor]]:
     """Yield finished tables, `n` rows in all, part by part, and where the next one begins.
@@ -150,14 +151,14 @@ def _check_where(where: Expression | None, coding: Coding) -> None:
             raise RuleError(f"column {name!r} is regenerated, not modelled; no condition can be put on it.")
 
 
-def _check_given(given: Table, coding: Coding, n: int) -> None:
+def _check_given(given: Given, coding: Coding, n: int) -> None:
     if n != len(given):
         raise UsageError(f"n is {n}, but {len(given)} rows are given; one output row is made per given row.",
                          fix="Leave n out.")
     for column in given.schema.columns:
         name = column.name
         if name not in coding.schema.by_name:
-            raise ColumnNotFoundError(name, source="the model", columns=coding.names)
+            raise ColumnNotFoundError(name, source="the model", columns=coding.schema.names)
         if name in coding.rules.derived:
             raise SchemaError(f"column {name!r} is computed from other columns and cannot be given.",
                               fix="Give the columns that it is computed from.")

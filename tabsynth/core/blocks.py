@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from tabsynth.core.coding import ROWS, Coding
 from tabsynth.core.draws import CodeColumns, Draw, Drawer, Drawn
 from tabsynth.core.errors import ModelError
+from tabsynth.core.given import Given
 from tabsynth.core.rng import BLOCK_ROWS, Streams
 from tabsynth.core.rules.expression import Expression
-from tabsynth.core.table import Cells, Table, concat_cells
+from tabsynth.core.table import Cells, concat_cells
 
 PART_ROWS: Final = BLOCK_ROWS
 """Rows of several units that are drawn together; part of the format, as the size of a block is."""
@@ -65,7 +66,7 @@ class Blocks:
     """
 
     def __init__(self, draw: Draw, coding: Coding, streams: Streams, *, where: Expression | None = None,
-                 given: Table | None = None) -> None:
+                 given: Given | None = None) -> None:
         self.coding, self.given = coding, given
         self.drawer = Drawer(draw, coding, streams, where)
 
@@ -90,8 +91,8 @@ class Blocks:
     def _part(self, columns: Mapping[str, Cells], owner: NDArray[np.int64], place: tuple[int, int] = (0, 0),
               n_drawn: int = 0) -> Part:
         derived = self.coding.rules.derive(columns)
-        return Part({name: cells for name, cells in derived.items() if name != ROWS}, owner, place,
-                    n_drawn)
+        known = self.coding.schema.by_name
+        return Part({name: cells for name, cells in derived.items() if name in known}, owner, place, n_drawn)
 
     def _free(self, block: int) -> Iterator[tuple[Mapping[str, Cells], NDArray[np.int64]]]:
         """Rows of new units. A unit whose further rows cannot be drawn is left out."""
@@ -120,7 +121,7 @@ class Blocks:
                    for name, first in units.columns.items()}
         return columns, _renumbered(all_owners[order])
 
-    def _completed(self, block: int, given: Table) -> tuple[Mapping[str, Cells], NDArray[np.int64]]:
+    def _completed(self, block: int, given: Given) -> tuple[Mapping[str, Cells], NDArray[np.int64]]:
         """One row, a unit of its own, per given row; the given cells are taken over exactly."""
         batch = given.take(slice(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS))
         n, codecs = len(batch), self.coding.codecs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
@@ -10,10 +10,12 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tabsynth.core import codec
+from tabsynth.core import codec, formula_search
 from tabsynth.core.codec.base import Codec
+from tabsynth.core.codec.line import LineCodec
 from tabsynth.core.compact import Compact
 from tabsynth.core.errors import ModelError, PrivacyError, SchemaError
+from tabsynth.core.formulas import Formula, Formulas
 from tabsynth.core.rules import Rules
 from tabsynth.core.rules.literals import declared_levels
 from tabsynth.core.schema import NUMERIC, Column, Schema
@@ -44,6 +46,8 @@ class Codes:
 class Coding:
     """Codecs of the modelled columns (schema order, then ROWS), the compiled rules and the schema.
 
+    Of a column that has formulas (only in a learned coding), the pseudo-column comes directly before it.
+
     Columns that are not modelled: unit, id, text, direct identifiers (regenerated) and targets of mapped
     rules (computed from their parents after sampling).
     """
@@ -52,10 +56,17 @@ class Coding:
     codecs: Mapping[str, Codec]
     rules: Rules
     is_public: bool
+    formulas: tuple[Formulas, ...] = ()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(self.codecs)
+
+    @cached_property
+    def table_names(self) -> tuple[str, ...]:
+        """The modelled columns that a table has: without ROWS and what stands for formulas."""
+        pseudo = {ROWS, *(one.column.name for one in self.formulas)}
+        return tuple(name for name in self.codecs if name not in pseudo)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -103,17 +114,19 @@ class Coding:
                              fix="Check the unit column and the input file.")
         schema = rows.schema
         rules = Rules.compile(schema, learn_from=rows)
-        codecs = {}
+        codecs: dict[str, Codec] = {}
         for column in modelled(schema, rules):
             packed = rows.columns[column.name]
             stats = codec.analyze(column, packed.cells, rows.units, packed.index)
             codecs[column.name] = codec.learn(column, stats, min_units=min_units, max_bins=max_bins)
+        formulas = formula_search.find(codecs, rows, min_units=min_units)
+        codecs = _with_pseudo_columns(codecs, formulas, schema)
         if schema.unit is not None:
             per_unit = _counts(np.bincount(people), schema)
             column = rows_column(schema)
             stats = codec.analyze(column, per_unit, np.arange(len(per_unit)))
             codecs[ROWS] = codec.learn(column, stats, min_units=min_units, max_bins=max_bins)
-        return cls(schema, codecs, rules, is_public=False)
+        return cls(schema, codecs, rules, False, formulas)
 
     def encode(self, table: Table | Compact) -> Codes:
         """Codes of every row that has a unit, with weights 1 / (rows of the unit). Total.
@@ -125,13 +138,21 @@ class Coding:
         people = rows.units[given]
         per_unit = np.bincount(people)
         values = np.empty((len(people), len(self.codecs)), dtype=np.int32, order="F")
+        followed = {one.column.name: one for one in self.formulas}
         for j, (name, one) in enumerate(self.codecs.items()):
             if name == ROWS:
                 values[:, j] = one.encode(_counts(per_unit, self.schema))[people]
+            elif name in followed:
+                values[:, j] = self._followed(followed[name], rows)[given]
             else:
                 packed = rows.columns[name]
                 values[:, j] = one.encode(packed.cells)[packed.index][given]
         return Codes(self.names, self.sizes, values, 1.0 / per_unit[people])
+
+    def _followed(self, formulas: Formulas, rows: Compact) -> NDArray[np.int32]:
+        to = self.codecs[formulas.to.name]
+        assert isinstance(to, LineCodec)
+        return formulas.codes({name: rows[name] for name in (formulas.to.name, *formulas.sources)}, to)
 
     def suppressed(self) -> dict[str, dict[str, float]]:
         """Column -> {"levels": pooled rare levels, "share": share of rows that held one}. No names of levels."""
@@ -142,7 +163,8 @@ class Coding:
     def state(self) -> dict[str, Any]:
         """JSON values; with the schema, enough for `from_state`."""
         return {"codecs": {name: one.state() for name, one in self.codecs.items()},
-                "rules": self.rules.state(), "public": self.is_public}
+                "rules": self.rules.state(), "public": self.is_public,
+                "formulas": [[one.state() for one in formulas.each] for formulas in self.formulas]}
 
     @classmethod
     def from_state(cls, schema: Schema, state: Mapping[str, Any]) -> Self:
@@ -150,7 +172,9 @@ class Coding:
         rules = Rules.from_state(schema, state["rules"])
         columns = [*modelled(schema, rules), *([] if schema.unit is None else [rows_column(schema)])]
         codecs = {c.name: codec.from_state(c, state["codecs"][c.name]) for c in columns}
-        return cls(schema, codecs, rules, is_public=bool(state["public"]))
+        listed = [tuple(Formula.from_state(schema, one) for one in each) for each in state.get("formulas", ())]
+        formulas = tuple(Formulas(each[0].to, each) for each in listed)
+        return cls(schema, _with_pseudo_columns(codecs, formulas, schema), rules, bool(state["public"]), formulas)
 
 
 def modelled(schema: Schema, rules: Rules) -> list[Column]:
@@ -160,6 +184,25 @@ def modelled(schema: Schema, rules: Rules) -> list[Column]:
     if ROWS in schema.by_name:
         raise SchemaError(f"column name {ROWS!r} is reserved.", fix="Rename the column.")
     return columns
+
+
+def _with_pseudo_columns(codecs: Mapping[str, Codec], formulas: Iterable[Formulas],
+                         schema: Schema) -> dict[str, Codec]:
+    """The codecs, and before each column that has formulas that of its pseudo-column.
+
+    Raises:
+        SchemaError: a column has the name of a pseudo-column.
+    """
+    pseudo = {one.to.name: one.column for one in formulas}
+    for column in pseudo.values():
+        if column.name in schema.by_name:
+            raise SchemaError(f"column name {column.name!r} is reserved.", fix="Rename the column.")
+    found: dict[str, Codec] = {}
+    for name, one in codecs.items():
+        if name in pseudo:
+            found[pseudo[name].name] = codec.public(pseudo[name])
+        found[name] = one
+    return found
 
 
 def rows_column(schema: Schema) -> Column:

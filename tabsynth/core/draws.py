@@ -18,6 +18,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tabsynth.core import formulas
 from tabsynth.core.coding import ROWS, Coding
 from tabsynth.core.errors import ModelError
 from tabsynth.core.rng import BLOCK_ROWS, Streams
@@ -93,8 +94,8 @@ class Drawer:
     def __init__(self, model: Draw, coding: Coding, streams: Streams, where: Expression | None) -> None:
         self.model, self.coding, self.streams, self.where = model, coding, streams, where
         self.tested = decisive_columns(coding, where)
-        constant = {column.name for column in coding.schema.columns if column.constant_per_unit} | {ROWS}
-        self.unit_columns = [name for name in coding.names if name in constant]
+        self.unit_columns = [name for name, codec in coding.codecs.items()
+                             if name == ROWS or codec.column.constant_per_unit]
         self.anchors = anchors(coding.rules, coding.names, self.unit_columns)
         self.fixed = equality_codes(where, coding, streams)
         self.n_drawn = 0
@@ -133,7 +134,8 @@ class Drawer:
         tries = np.repeat(pending, copies)
         new = self._candidates(tries, so_far, block, step, given)
         seen = {name: self._decode(name, new[name], block, step) for name in so_far.tested}
-        good = self._good({**seen, **{name: known.take(tries) for name, known in cells.items()}}, len(tries))
+        everything = {**seen, **{name: known.take(tries) for name, known in cells.items()}}
+        good = self._good(self._final(everything, cells), len(tries))
         counts, first = _first_of_each(good | (age[tries] == FRESH), copies)
         row, accepted = pending[counts], good[first]
         for name, codes in so_far.codes.items():
@@ -187,7 +189,10 @@ class Drawer:
                 columns[name] = concat_cells(so_far.tested[name]).take(order)
             else:
                 columns[name] = self._decode(name, codes[name], block, purpose)
-        return Drawn(kept, codes, columns)
+        return Drawn(kept, codes, self._final(columns, cells))
+
+    def _final(self, columns: Mapping[str, Cells], given: Mapping[str, Cells]) -> dict[str, Cells]:
+        return formulas.apply(self.coding.formulas, columns, self.coding.codecs, given)
 
     def _decode(self, name: str, codes: NDArray[np.int32], block: int, step: str) -> Cells:
         return self.coding.codecs[name].decode(codes, self.streams.stream(block, f"{step}: {name}"))
@@ -198,7 +203,8 @@ def decisive_columns(coding: Coding, where: Expression | None) -> list[str]:
     rules = coding.rules
     if not rules.checks and where is None and all(rule.to.nullable for rule in rules.maps):
         return []
-    needed = set(rules.sources_of((*rules.columns, *(where.columns if where else ()))))
+    decided = rules.sources_of((*rules.columns, *(where.columns if where else ())))
+    needed = formulas.needed_for(coding.formulas, decided)
     return [name for name in coding.names if name in needed]
 
 

@@ -18,6 +18,7 @@ from tabsynth.core import assemble
 from tabsynth.core.coding import Codes, Coding
 from tabsynth.core.compact import Compact
 from tabsynth.core.errors import NotFittedError
+from tabsynth.core.given import Given
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.rules.expression import Expression
 from tabsynth.core.table import Table
@@ -61,7 +62,7 @@ class Generative(ABC):
         """Rebuild a fitted model; `draw` gives the same rows for the same generator."""
 
     @final
-    def sample(self, n: int, *, rng: np.random.Generator, given: Table | None = None,
+    def sample(self, n: int, *, rng: np.random.Generator, given: Given | None = None,
                where: Expression | None = None) -> Table:
         """Draw `n` synthetic rows as one table. Same generator state, same rows.
 
@@ -78,7 +79,7 @@ class Generative(ABC):
         return Table.concat(self.sample_batches(n, rng=rng, given=given, where=where))
 
     @final
-    def sample_batches(self, n: int, *, rng: np.random.Generator, given: Table | None = None,
+    def sample_batches(self, n: int, *, rng: np.random.Generator, given: Given | None = None,
                        where: Expression | None = None, progress: Progress = silent,
                        parts: assemble.Parts | None = None) -> Iterator[Table]:
         """The rows of `sample` in consecutive parts, in bounded memory. At least one part, even for n = 0.
@@ -89,7 +90,7 @@ class Generative(ABC):
         return (table for table, _ in found)
 
     @final
-    def sample_onwards(self, n: int, *, rng: np.random.Generator, given: Table | None = None,
+    def sample_onwards(self, n: int, *, rng: np.random.Generator, given: Given | None = None,
                        where: Expression | None = None, start: assemble.Cursor = assemble.START,
                        progress: Progress = silent,
                        parts: assemble.Parts | None = None) -> Iterator[tuple[Table, assemble.Cursor]]:
@@ -115,9 +116,15 @@ class Synthesizer(Generative):
         """
         progress("encode", 0, 1)
         rows = Compact.of(table)
-        self.coding_ = Coding.learn(rows) if coding is None else coding
-        codes = self.coding_.encode(rows)
+        coding = Coding.learn(rows) if coding is None else coding
+        codes = coding.encode(rows)
         progress("encode", 1, 1)
+        return self.fit_coded(codes, coding, rng=rng, progress=progress)
+
+    @final
+    def fit_coded(self, codes: Codes, coding: Coding, *, rng: np.random.Generator, progress: Progress = silent) -> Self:
+        """Learn from rows that are coded already; a part of a table's rows is coded by the whole table's coding."""
+        self.coding_ = coding
         self.fit_codes(codes, rng=rng, progress=progress)
         return self
 

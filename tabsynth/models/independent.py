@@ -38,10 +38,9 @@ class Independent(Synthesizer):
     def fit_codes(self, codes: Codes, *, rng: np.random.Generator, progress: Progress = silent) -> None:
         if not len(codes.weights):
             raise ModelError("there are no rows to learn from.", fix="Check the unit column and the file.")
-        schema = self.coding_.schema
         self.shares_ = {}
         for j, (name, size) in enumerate(zip(codes.names, codes.sizes, strict=True)):
-            by_unit = name == ROWS or schema[name].constant_per_unit
+            by_unit = name == ROWS or self.coding_.codecs[name].column.constant_per_unit
             counts = np.bincount(codes.values[:, j], codes.weights if by_unit else None, minlength=size)
             self.shares_[name] = counts / counts.sum()
             progress("fit", j + 1, len(codes.names))

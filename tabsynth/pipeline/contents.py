@@ -9,7 +9,6 @@ from typing import Any, Final
 from tabsynth.core import artifact
 from tabsynth.core.coding import ROWS, Coding, rows_column
 from tabsynth.core.schema import Column
-from tabsynth.pipeline.refine import line
 from tabsynth.privacy.statement import Statement
 
 NAMES: Final = {"levels": ("level", "levels"), "values": ("value", "values"),
@@ -22,6 +21,8 @@ PURPOSE: Final = {
     "arrays.safetensors": "the numbers that the model consists of",
 }
 NO_GUARANTEE: Final = "PERSONAL DATA"
+MEASURED: Final = {"detection": "detection AUC", "dcr_share": "DCR share", "copy_ratio": "copy ratio"}
+"""Names of what a refinement was judged by, and words for them."""
 
 
 def inspect_model(path: Path, *, passphrase: str | None = None) -> dict[str, Any]:
@@ -67,10 +68,12 @@ def _learned(column: Column, coding: Coding) -> dict[str, Any]:
     codec = coding.codecs.get(column.name)
     rule = next((rule for rule in coding.rules.maps if rule.to.name == column.name), None)
     pooled = getattr(codec, "pooled", {})
+    formulas = next((one.each for one in coding.formulas if one.to.name == column.name), ())
     return {
         "modelled": codec is not None, "codes": None if codec is None else codec.size,
         "holds": {} if codec is None else codec.holds,
         "pooled": {"levels": pooled["levels"], "share": pooled["share"]} if pooled.get("levels") else None,
+        "equals": [{"formula": formula.text, "share": formula.share} for formula in formulas],
         "computed_from": None if rule is None else list(rule.sources),
         "learned_entries": len(rule.keys) if rule is not None and rule.learned else None,
     }
@@ -100,8 +103,11 @@ def lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     settings = facts["info"].get("settings") or {}
     yield "Reason", str(facts["info"].get("reason") or "not written down.")
     yield "Settings", ", ".join(f"{name} = {value}" for name, value in settings.items()) or "those of the model itself."
+    if facts["info"].get("calibration"):
+        found = facts["info"]["calibration"]
+        yield "Choice", f"mode {found['mode']}: {found['reason']}"
     if "refinement" in facts["info"]:
-        yield "Refined", line(facts["info"]["refinement"])
+        yield "Refined", refinement(facts["info"]["refinement"])
     yield "Unit", f"column {facts['unit']}, whose ids are made anew" if facts["unit"] else \
                   "every row is another person"
     yield "Codes", "follow from the public schema, or were bought from the budget." if facts["public_coding"] else \
@@ -126,7 +132,19 @@ def learned(column: Mapping[str, Any]) -> str:
         return "nothing; made anew"
     text = ", ".join(f"{n:,} {NAMES[sort][n != 1]}" for sort, n in column["holds"].items() if n) or "no value"
     pooled = column["pooled"]
-    if pooled is None:
-        return text
-    share = f"{100 * pooled['share']:.1f}" if pooled["share"] >= 0.001 else "under 0.1"
-    return f"{text}; {pooled['levels']:,} rare pooled ({share} % of rows)"
+    if pooled is not None:
+        share = f"{100 * pooled['share']:.1f}" if pooled["share"] >= 0.001 else "under 0.1"
+        text += f"; {pooled['levels']:,} rare pooled ({share} % of rows)"
+    return "; ".join([text, *(f"equals {one['formula']} in {100 * one['share']:.1f} % of rows"
+                              for one in column["equals"])])
+
+
+def refinement(facts: Mapping[str, Any]) -> str:
+    """What `pipeline.refine` did, in one sentence; `facts` as a model file keeps them."""
+    if not facts["kept"]:
+        return f"refused, the plain model stands: {facts['reason']}"
+    before, after = facts["before"], facts["after"]
+    changes = (f"{text} from {before[name]['value']:.3f} to {after[name]['value']:.3f} (+- {after[name]['error']:.3f})"
+               for name, text in MEASURED.items() if before[name] and after[name])
+    return f"{facts['rounds']} rounds, {100 * facts['share_kept']:.0f} % of drawn rows kept; on people held back " \
+           f"{', '.join(changes)}."

@@ -32,7 +32,7 @@ class Check:
 def examine() -> list[Check]:
     """Try everything once; no check raises, none reads a private file, none opens a socket."""
     return [*_python(), *_packages(), *_plugins(), _attempt("privacy noise", _noise),
-            _attempt("bundled data", _bundled), *_machine()]
+            _attempt("tree engine", _trees), _attempt("bundled data", _bundled), *_machine()]
 
 
 def _python() -> Iterator[Check]:
@@ -63,6 +63,12 @@ def _noise() -> str:
     from tabsynth.privacy.curator import noise_in_use
 
     return noise_in_use()
+
+
+def _trees() -> str:
+    from tabsynth.models._trees.compiled import engine_in_use
+
+    return engine_in_use()
 
 
 def _bundled() -> str:

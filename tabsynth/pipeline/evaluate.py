@@ -107,6 +107,7 @@ def report_context(schema: Schema, evaluation: Evaluation, *, dataset: str, synt
         columns=column_facts(schema), rules=tuple(describe_rule(r) for r in schema.rules),
         counts=counts(synth, train, holdout), decisions=decisions(fitted),
         model_summary=_summary(fitted), settings=fitted.info.get("settings", {}) if fitted else {},
+        calibration=fitted.info.get("calibration") if fitted else None,
         statement=fitted.statement.to_json() if fitted and fitted.statement else None,
         versions=versions(), commands=commands, sampling_seed=sampling_seed, evaluation_seed=evaluation_seed,
         selection=evaluation.selection)

@@ -88,12 +88,12 @@ def evaluate(synthetic: Any, train: Any, holdout: Any, *, schema: Schema | str |
 
 def release(data: Any, output: str | Path, *, epsilon: float | str | None = None, no_dp: bool = False,
             schema: Schema | str | Path | None = None, unit: str | None = None, model: str = "auto",
-            settings: dict[str, Any] | None = None, refine: bool = False, n: int | None = None,
+            settings: dict[str, Any] | None = None, mode: str | None = None, refine: bool = False, n: int | None = None,
             delta: float | str | None = None, ledger: str | Path | None = None, population: str | None = None,
-            allow_large_epsilon: bool = False,
-            policy: str = "controlled", holdout: float = splits.HOLDOUT, disclose_evaluation: bool = False,
-            seed: int | None = None, name: str = "table", log: str | Path | None = None, force: bool = False,
-            passphrase: str | None = None, progress: Progress = silent) -> releases.Released:
+            allow_large_epsilon: bool = False, policy: str = "controlled", holdout: float = splits.HOLDOUT,
+            disclose_evaluation: bool = False, seed: int | None = None, name: str = "table",
+            log: str | Path | None = None, force: bool = False, passphrase: str | None = None,
+            progress: Progress = silent) -> releases.Released:
     """The main job: split by person, fit, sample, evaluate, judge, and write a release folder.
 
     Privacy is chosen by name: `epsilon` (1 is the recommended value) or ``no_dp=True``.
@@ -104,6 +104,7 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
         schema: needed with epsilon; a file's path, or for frames also a Schema.
         refine: thin the model's rows by a critic, if that pays; not with epsilon.
         name: what the table is called in the report and, without a declared population, in the ledger (frames only).
+        settings, mode: see `TabularSynthesizer`.
         ledger: with epsilon; None = ``tabsynth-ledger`` beside the input, for frames in the working directory.
         log: folder in which the evaluation is written down; None = ``tabsynth-evaluations`` beside the input, for
             frames nowhere.
@@ -124,7 +125,7 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
     reading = Reading(Path(schema), unit) if by_path and isinstance(schema, str | Path) else Reading(None, unit)
     request = releases.Request(
         table=str(data) if by_path else "", output=Path(output), privacy=privacy, reading=reading, model=model,
-        settings=settings, refine=refine, rows=n, seed=seed, policy=policy, holdout=holdout,
+        settings=settings, mode=mode, refine=refine, rows=n, seed=seed, policy=policy, holdout=holdout,
         disclose_evaluation=disclose_evaluation, force=force, passphrase=passphrase,
         log=Keeping(by_path or log is not None, None if log is None else Path(log)),
         source=None if by_path else _input(data, schema, unit, name, private=privacy is not None))

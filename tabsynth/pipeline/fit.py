@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import tabsynth
 from tabsynth.core import artifact, registry
-from tabsynth.core.coding import Coding
+from tabsynth.core.coding import Codes, Coding
 from tabsynth.core.compact import Compact
 from tabsynth.core.errors import PrivacyError, SchemaError
 from tabsynth.core.progress import Progress, silent
@@ -20,7 +22,8 @@ from tabsynth.core.schema import Schema
 from tabsynth.core.synthesizer import Generative
 from tabsynth.core.table import Table
 from tabsynth.models.refined import restored
-from tabsynth.pipeline.auto import Choice, choose
+from tabsynth.pipeline.auto import Choice, choose, select
+from tabsynth.pipeline.calibration import Mode, mode_for
 from tabsynth.pipeline.inputs import AnyInput
 from tabsynth.pipeline.refine import Build, refined
 from tabsynth.pipeline.settings import configured
@@ -87,7 +90,8 @@ def load_model(path: Path, *, passphrase: str | None = None) -> Fitted:
 
 
 def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None = None, rng: np.random.Generator,
-        settings: Mapping[str, Any] | None = None, refine: bool = False, progress: Progress = silent) -> Fitted:
+        settings: Mapping[str, Any] | None = None, mode: str | None = None, refine: bool = False,
+        progress: Progress = silent) -> Fitted:
     """Fit a model to a table.
 
     Args:
@@ -96,6 +100,8 @@ def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None 
         privacy: epsilon and where to book it; None = without a formal guarantee.
         rng: model randomness. Never reaches privacy noise, split keys or bounding keys.
         settings: keyword arguments of the model's constructor.
+        mode: how the complexity of a model without a guarantee is calibrated; one of ``calibration.MODES``, None =
+            "balanced" where the model can be calibrated. `settings` stay as they are.
         refine: thin the model's rows by a critic, if that pays; see ``pipeline.refine``. Not with epsilon.
 
     Raises:
@@ -105,25 +111,41 @@ def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None 
     """
     privacy = privacy or Privacy()
     choice = choose(model, private=privacy.wanted, refine=refine)
+    calibrated = mode_for(mode, model, private=privacy.wanted)
     require_columns(table.schema)
     unfitted = build(choice.model, settings)
     info = {"tabsynth": tabsynth.__version__, "settings": dict(settings or {})}
     if privacy.wanted:
         assert isinstance(table, Table)
         return fit_private(table, unfitted, choice, privacy, info, rng=rng, progress=progress)
-    require_units(table)
-    generator = unfitted.fit(table, rng=rng, progress=progress)
-    if refine:
-        generator, info["refinement"] = refine_fitted(generator, table, lambda: build(choice.model, settings), rng=rng,
-                                                      progress=progress)
-    return Fitted(choice, generator, {"personal_data": True, "notice": artifact.PERSONAL_DATA}, None, info)
+    return fit_open(Compact.of(table), model, info, calibrated, refine=refine, rng=rng, progress=progress)
 
 
-def refine_fitted(plain: Generative, table: Table | Compact, unfitted: Build, *, rng: np.random.Generator,
-                  progress: Progress = silent) -> tuple[Generative, dict[str, Any]]:
-    """`refine.refined` for the table that the model was fitted to."""
-    rows = Compact.of(table)
-    return refined(plain, plain.coding_.encode(rows), rows.units[rows.units >= 0], unfitted, rng, progress)
+def fit_open(rows: Compact, model: str, info: Mapping[str, Any], mode: Mode, *, refine: bool, rng: np.random.Generator,
+             progress: Progress = silent) -> Fitted:
+    """Code the rows once, choose model and settings, fit to all rows; then refine that model."""
+    require_units(rows)
+    progress("encode", 0, 1)
+    coding = Coding.learn(rows)
+    codes = coding.encode(rows)
+    progress("encode", 1, 1)
+    choice = choose(model, private=False, people=int(rows.units.max()) + 1)
+    found = select(choice, coding, codes, rows.units, settings=info["settings"], mode=mode,
+                   contested=model == "auto", rng=rng, progress=progress)
+    generator, refinement = learned(codes, coding, rows.units, partial(build, found.choice.model, found.settings),
+                                    refine=refine, rng=rng, progress=progress)
+    facts = {**info, "settings": dict(found.settings), "calibration": found.calibration, **refinement}
+    return Fitted(found.choice, generator, {"personal_data": True, "notice": artifact.PERSONAL_DATA}, None, facts)
+
+
+def learned(codes: Codes, coding: Coding, units: NDArray[np.int64], unfitted: Build, *, refine: bool,
+            rng: np.random.Generator, progress: Progress = silent) -> tuple[Generative, dict[str, Any]]:
+    """A model of coded rows, and what came of its refinement under "refinement"; nothing where none was asked for."""
+    plain = unfitted().fit_coded(codes, coding, rng=rng, progress=progress)
+    if not refine:
+        return plain, {}
+    model, facts = refined(plain, codes, units, unfitted, rng, progress)
+    return model, {"refinement": facts}
 
 
 def build(model: str, settings: Mapping[str, Any] | None) -> Any:

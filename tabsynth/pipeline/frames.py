@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -51,6 +52,33 @@ def to_given(data: Any, schema: Schema) -> Table:
     names = [str(name) for name in getattr(data, "column_names", None) or data.columns]
     partial = schema.with_columns(schema[name] for name in names)
     return to_table(data, partial)[0]
+
+
+def to_known(data: Any, schema: Schema) -> Table:
+    """Those columns of a frame that the schema names, read as it says."""
+    if isinstance(data, Table):
+        return data
+    names = [str(name) for name in getattr(data, "column_names", None) or data.columns]
+    return to_table(data, schema.with_columns(schema[name] for name in names if name in schema.by_name))[0]
+
+
+def completed(data: Any, table: Table, names: Sequence[str]) -> Any:
+    """The frame with these columns taken from the table; the others, and the index, are its own."""
+    kind = kind_of(data)
+    if kind == "table":
+        return Table(data.schema, {**data.columns, **{name: table[name] for name in names}})
+    new = from_table(table.select(names), kind)
+    if kind == "polars":
+        return data.with_columns(new)
+    if kind == "arrow":
+        for name in names:
+            data = data.set_column(data.schema.get_field_index(name), new.schema.field(name), new.column(name))
+        return data
+    new.index, out = data.index, data.copy()
+    for label in data.columns:
+        if str(label) in names:
+            out[label] = new[str(label)]
+    return out
 
 
 def from_table(table: Table, kind: FrameKind) -> Any:

@@ -7,9 +7,8 @@ kept only if its rows are harder to tell from real ones and copy no more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from time import process_time
 from typing import Any, Final
 
 import numpy as np
@@ -20,8 +19,9 @@ from tabsynth.core.progress import Progress, silent
 from tabsynth.core.synthesizer import Generative, Synthesizer
 from tabsynth.models._critic.critic import Critic, margins
 from tabsynth.models.refined import Refined
+from tabsynth.pipeline.calibration import COPIES, COPY_ERRORS, DCR, DCR_ERRORS
 from tabsynth.pipeline.held_back import Sides
-from tabsynth.pipeline.scoring import ALL, Copies, copies, dcr_share, detection
+from tabsynth.pipeline.scoring import ALL, Copies, score
 
 PARTS: Final = (0.65, 0.85)
 """Where the people of the model, of the critic and of the gate end."""
@@ -37,10 +37,6 @@ LOOKS: Final = 3
 """Draws that the gate looks at, of the plain and of the refined model."""
 ROUNDS: Final = 2
 STEPS: Final = 3
-COPIES: Final = 1.1
-COPY_ERRORS: Final = 1.645
-DCR: Final = 0.52
-"""What the gate lets pass: copy ratio and DCR share within the error of their measurement, or no worse than before."""
 
 Mask = NDArray[np.bool_]
 Build = Callable[[], Synthesizer]
@@ -64,10 +60,9 @@ class Looks:
 
     @classmethod
     def at(cls, model: Generative, sides: Sides, rng: np.random.Generator) -> Looks:
-        draws = [sides.draw(model, rng) for _ in range(LOOKS)]
-        auc, error = np.mean([detection(rows, sides, rng) for rows in draws], axis=0).tolist()
-        share = float(np.mean([dcr_share(rows, sides) for rows in draws]))
-        return cls(auc, error, share, 0.5 / len(sides.held)**0.5, copies(draws[0], sides)[ALL])
+        found = [score(sides.draw(model, rng), sides, rng) for _ in range(LOOKS)]
+        auc, error, share = np.mean([(one.detection, one.detection_error, one.dcr) for one in found], axis=0).tolist()
+        return cls(auc, error, share, found[0].dcr_error, found[0].copies[ALL])
 
     def to_json(self) -> dict[str, Any]:
         ratio = None if self.copies is None else {"value": round(self.copies.ratio, 4),
@@ -78,8 +73,11 @@ class Looks:
 
 
 def objection(before: Looks, after: Looks) -> str | None:
-    """Why the critic is not kept, in one sentence; None if it is."""
-    if after.dcr_share - after.dcr_error > max(DCR, before.dcr_share):
+    """Why the critic is not kept, in one sentence; None if it is.
+
+    Copies may pass the limits of a calibration that is balanced, each within its error, or those of the plain model.
+    """
+    if after.dcr_share - DCR_ERRORS * after.dcr_error > max(DCR["balanced"], before.dcr_share):
         return "its rows copy more: the share nearer to training rows goes " \
                f"{_change(before.dcr_share, after.dcr_share)}."
     limit = max(COPIES, before.copies.ratio if before.copies is not None else COPIES)
@@ -107,16 +105,13 @@ def refined(plain: Generative, codes: Codes, units: NDArray[np.int64], build: Bu
         build: gives the same model before its fit.
         rng: model randomness.
     """
-    begin = process_time()
     n_people = int(units.max(initial=-1)) + 1
     if n_people < LEAST_PEOPLE:
-        return plain, _facts(begin, f"a critic needs {LEAST_PEOPLE:,} people, the table has {n_people:,}.")
+        return plain, _facts(f"a critic needs {LEAST_PEOPLE:,} people, the table has {n_people:,}.")
     part = np.searchsorted(PARTS, rng.random(n_people), side="right")[units]
 
     def with_critic(own: Mask) -> Refined:
-        inner = build()
-        inner.coding_ = plain.coding_
-        inner.fit_codes(_rows(codes, own), rng=rng)
+        inner = build().fit_coded(_rows(codes, own), plain.coding_, rng=rng)
         return criticised(inner, codes, own, part == 1, rng)
 
     progress("refine", 0, STEPS)
@@ -130,7 +125,7 @@ def refined(plain: Generative, codes: Codes, units: NDArray[np.int64], build: Bu
     progress("refine", STEPS, STEPS)
     measured = {"before": before.to_json(), "after": after.to_json()}
     share = final.critic.share if isinstance(final, Refined) else None
-    return final, {**_facts(begin, reason, share), "people_judged": len(np.unique(sides.units)), **measured}
+    return final, {**_facts(reason, share), "people_judged": len(np.unique(sides.units)), **measured}
 
 
 def criticised(inner: Synthesizer, codes: Codes, own: Mask, held: Mask, rng: np.random.Generator) -> Refined:
@@ -146,18 +141,6 @@ def criticised(inner: Synthesizer, codes: Codes, own: Mask, held: Mask, rng: np.
     some = _some(held, MOST_HELD, rng)
     critic = Critic.learn(_rows(codes, some), inner.coding_, draw, rounds=ROUNDS, rng=rng)
     return Refined(inner, critic.raked(draw(POOL_ROWS), margins(_rows(codes, own | held))))
-
-
-def line(facts: Mapping[str, Any]) -> str:
-    """What a refinement did, in one sentence."""
-    if not facts["kept"]:
-        return f"refused, the plain model stands: {facts['reason']}"
-    names = {"detection": "detection AUC", "dcr_share": "DCR share", "copy_ratio": "copy ratio"}
-    sides = facts["before"], facts["after"]
-    changes = (f"{text} {_change(*(side[name]['value'] for side in sides))} (+- {sides[1][name]['error']:.3f})"
-               for name, text in names.items() if sides[0][name] and sides[1][name])
-    return f"{facts['rounds']} rounds, {100 * facts['share_kept']:.0f} % of drawn rows kept; on people held back " \
-           f"{', '.join(changes)}; {facts['cpu_s']:.0f} CPU seconds."
 
 
 def _sides(codes: Codes, coding: Coding, units: NDArray[np.int64], held: Mask, rng: np.random.Generator) -> Sides:
@@ -177,10 +160,10 @@ def _rows(codes: Codes, rows: NDArray[Any]) -> Codes:
     return Codes(codes.names, codes.sizes, np.asfortranarray(codes.values[rows]), codes.weights[rows])
 
 
-def _facts(begin: float, objection: str | None, share: float | None = None) -> dict[str, Any]:
+def _facts(objection: str | None, share: float | None = None) -> dict[str, Any]:
     """What is known of every refinement."""
     return {"kept": objection is None, "reason": objection or "its rows are harder to tell from real ones and copy no "
-            "more.", "rounds": ROUNDS, "share_kept": share, "cpu_s": round(process_time() - begin, 1)}
+            "more.", "rounds": ROUNDS, "share_kept": share}
 
 
 def _change(before: float, after: float) -> str:

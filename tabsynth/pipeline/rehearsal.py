@@ -17,6 +17,7 @@ from tabsynth.core.rules import Rules
 from tabsynth.core.schema import Schema
 from tabsynth.core.schema_file import load_schema
 from tabsynth.pipeline.auto import Choice, choose
+from tabsynth.pipeline.calibration import mode_for
 from tabsynth.pipeline.fit import Privacy, budget_for
 from tabsynth.pipeline.inputs import DEMO, Reading, adjusted, overridden, require_unit, stem
 from tabsynth.pipeline.settings import configured
@@ -70,7 +71,7 @@ class Rehearsal:
 
 
 def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, Any] | None, privacy: Privacy | None,
-             files: Sequence[str], refine: bool = False) -> Rehearsal:
+             files: Sequence[str], mode: str | None = None, refine: bool = False) -> Rehearsal:
     """Check what can be checked without a row.
 
     Args:
@@ -87,6 +88,7 @@ def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, 
         raise UsageError("a fit with --epsilon needs --schema: everything about the columns must be public.",
                          fix=f"Write one with: tabsynth inspect {spec} -o schema.yaml, then add bounds and levels.")
     choice = choose(model, private=private, refine=refine)
+    mode_for(mode, model, private=private)
     configured(registry.load("models", choice.model), settings or {}, model=choice.model)
     columns, unit = names, reading.unit or "row"
     budget = ledger = population = spent = None

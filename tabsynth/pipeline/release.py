@@ -45,7 +45,7 @@ class Request:
         output: the release folder.
         reading: schema and dialect.
         privacy: None = no differential privacy, by the caller's explicit choice.
-        model, settings: see ``pipeline.fit``.
+        model, settings, mode: see ``pipeline.fit``.
         rows: synthetic rows; None = as many as the training table, or under DP as the declared population.
         seed: model randomness and evaluation; with DP it never reaches noise, split or bounding keys.
         policy: profile that turns findings into the outcome.
@@ -66,6 +66,7 @@ class Request:
     reading: Reading = field(default_factory=Reading)
     model: str = "auto"
     settings: Mapping[str, Any] | None = None
+    mode: str | None = None
     refine: bool = False
     rows: int | None = None
     seed: int | None = None
@@ -108,7 +109,7 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     rng = generator(request.seed)
     privacy = None if request.privacy is None else named(request.privacy, source)
     fitted = fit(parts.train, model=request.model, privacy=privacy, rng=rng, settings=request.settings,
-                 refine=request.refine, progress=progress)
+                 mode=request.mode, refine=request.refine, progress=progress)
     synth = draw_rows(fitted, request.rows or default_rows(fitted, parts.train), rng, progress)
     evaluation = evaluate(
         synth, parts.train, parts.holdout, seed=request.seed or 0, policy=request.policy,
@@ -228,8 +229,8 @@ def origin_of(request: Request, source: Input[Table], fitted: Fitted, evaluation
         fingerprint = provenance.fingerprint(path, key)
     return provenance.Origin(
         dataset=source.name, outcome=evaluation.outcome, created=datetime.now(UTC).date().isoformat(),
-        config={"model": fitted.choice.model, "settings": dict(request.settings or {}),
-                "refine": request.refine, "policy": request.policy,
+        config={"model": fitted.choice.model, "settings": dict(fitted.info["settings"]), "refine": request.refine,
+                "policy": request.policy,
                 "holdout": request.holdout, "schema": source.schema_source,
                 "differential_privacy": request.privacy is not None},
         training_fingerprint=fingerprint,

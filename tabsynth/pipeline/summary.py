@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from tabsynth.core.finding import Finding
+from tabsynth.pipeline.contents import refinement
 from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.release import Released
 from tabsynth.reports import guarantee
@@ -21,6 +22,10 @@ def summary(done: Released) -> Iterator[str]:
     yield from wrapped("Verdict", done.evaluation.verdict.privacy)
     yield from wrapped("Utility", done.evaluation.verdict.utility)
     yield from wrapped("Privacy", promise(done.fitted))
+    if done.fitted.info.get("calibration"):
+        yield from wrapped("Settings", calibrated(done.fitted.info))
+    if "refinement" in done.fitted.info:
+        yield from wrapped("Refined", refinement(done.fitted.info["refinement"]))
     yield ""
     yield f"  {'measure':<40}{'value':>9}{'floor':>9}{'ceiling':>9}"
     for finding in key_figures(done.evaluation.findings):
@@ -42,6 +47,13 @@ def promise(fitted: Fitted) -> str:
     if entry is not None:
         text += f" Ledger total for {entry.population!r}: epsilon {entry.total_epsilon} over {entry.releases} fit(s)."
     return " ".join((*(f"{stamp}." for stamp in statement.stamps), text))
+
+
+def calibrated(info: Mapping[str, Any]) -> str:
+    """Settings of a calibrated model and why these, in one line; `info` as a model file keeps it."""
+    found = info["calibration"]
+    settings = ", ".join(f"{name} {value}" for name, value in info["settings"].items()) or "those of the model itself"
+    return f"{settings}; mode {found['mode']}: {found['reason']}"
 
 
 def where(done: Released) -> str:

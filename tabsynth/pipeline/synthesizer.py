@@ -15,7 +15,9 @@ from tabsynth.core.schema import Schema
 from tabsynth.core.table import Table
 from tabsynth.pipeline import frames
 from tabsynth.pipeline.answer import answer
+from tabsynth.pipeline.conditions import given_rows
 from tabsynth.pipeline.fit import Fitted, Privacy, fit, load_model
+from tabsynth.pipeline.impute import completions
 from tabsynth.pipeline.inputs import require_unit
 
 _ALIASES = {"num_rows": "n", "n_samples": "n", "count": "n", "n_rows": "n", "random_state": "rng", "seed": "rng",
@@ -26,13 +28,16 @@ class TabularSynthesizer:
     """Learn a table, draw synthetic rows.
 
     Args:
-        model: registry name, or "auto": "marginal" with epsilon, "copula" without.
+        model: registry name, or "auto": "marginal" with epsilon; without, "seqforest", or "copula" for fewer than 200
+            people, or whichever of "copula" and "independent" is as hard to detect and copies less.
         epsilon: privacy budget per person; None = no formal guarantee. 1 is the recommended value.
         delta: None = min(1e-6, 1 / (10 * declared units)).
         ledger: folder in which the budget is booked; None with epsilon = an in-memory ledger, and the
             statement says NOT FOR RELEASE.
         population: name under which the ledger books; None = the schema's, else "unnamed".
         settings: keyword arguments for the model's constructor.
+        mode: how closely "seqforest" may follow the rows: "max_fidelity", "balanced" (what None means) or "cautious",
+            each calibrated on people held back inside `fit`; "off" = at its own settings. `settings` stay as they are.
         refine: thin the model's rows by a critic trained on people held back, if that makes them harder to tell from
             real ones without more copying; not with epsilon. ``fitted_.info["refinement"]`` says what came of it.
 
@@ -51,13 +56,14 @@ class TabularSynthesizer:
 
     def __init__(self, model: str = "auto", *, epsilon: float | str | None = None, delta: float | str | None = None,
                  ledger: str | Path | None = None, population: str | None = None,
-                 settings: dict[str, Any] | None = None, refine: bool = False) -> None:
+                 settings: dict[str, Any] | None = None, mode: str | None = None, refine: bool = False) -> None:
         self.model = model
         self.epsilon = epsilon
         self.delta = delta
         self.ledger = ledger
         self.population = population
         self.settings = settings
+        self.mode = mode
         self.refine = refine
 
     def fit(self, data: Any, schema: Schema | str | Path | None = None, *, unit: str | None = None,
@@ -83,12 +89,12 @@ class TabularSynthesizer:
         privacy = Privacy(self.epsilon, self.delta, None if self.ledger is None else Path(self.ledger),
                           self.population or (population.name if population else "unnamed"))
         self.fitted_ = fit(table, model=self.model, privacy=privacy, rng=generator(rng), settings=self.settings,
-                           refine=self.refine)
+                           mode=self.mode, refine=self.refine)
         self.schema_, self.statement_ = table.schema, self.fitted_.statement
         return self
 
     def sample(self, n: int | None = None, *, rng: int | np.random.Generator | None = None, given: Any = None,
-               where: str | None = None, **unknown: Any) -> Any:
+               where: str | None = None, balance: str | None = None, **unknown: Any) -> Any:
         """Draw synthetic rows, in the kind of object that `fit` was given.
 
         Args:
@@ -97,8 +103,10 @@ class TabularSynthesizer:
             given: a frame or Table with some of the columns: one output row for each of its rows, these cells
                 taken over.
             where: condition that every row keeps, such as ``"age >= 65 and sex == 'f'"``.
+            balance: a category or boolean column of which every level that is not rare comes equally often, by design,
+                so that no share of the table means anything; each row is then another person.
         """
-        self._refuse("sample", unknown, "n, rng, given, where")
+        self._refuse("sample", unknown, "n, rng, given, where, balance")
         fitted = self._fitted()
         fixed = None if given is None else frames.to_given(given, self.schema_)
         if n is None:
@@ -108,8 +116,28 @@ class TabularSynthesizer:
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
             raise UsageError(f"n must be a whole number, 0 or more, got {n!r}.")
         condition = None if where is None else Expression.parse(where, self.schema_)
-        table = fitted.generator.sample(int(n), rng=generator(rng), given=fixed, where=condition)
+        table = fitted.generator.sample(int(n), rng=generator(rng), where=condition,
+                                        given=given_rows(fitted, int(n), fixed, balance))
         return frames.from_table(table, self._kind)
+
+    def impute(self, data: Any, *, draws: int = 1, rng: int | np.random.Generator | None = None) -> Any:
+        """Fill missing cells of real rows by draws given each row's known cells, within the schema's rules.
+
+        Args:
+            data: a frame with at least the model's columns; what is known in it comes back as it is, so the result is
+                personal data, whatever guarantee the model has. Cells that a rule wants missing, and those that no
+                draw fills within the rules, stay missing.
+            draws: completed frames, for multiple imputation.
+            rng: seed or generator. Same seed, same cells.
+
+        Returns:
+            The kind of object that came in, or a list of them for more than one draw.
+        """
+        fitted = self._fitted()
+        table = frames.to_known(data, self.schema_)
+        done = [frames.completed(data, one.table, list(one.filled))
+                for one in completions(fitted, table, draws=draws, rng=generator(rng))]
+        return done[0] if draws == 1 else done
 
     def answer(self, where: str, *, population: bool = False) -> Answer:
         """How many units of the training table satisfy a condition, with intervals for the privacy noise.

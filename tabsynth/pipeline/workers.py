@@ -27,10 +27,10 @@ from typing import Any, Final, Self
 from tabsynth.core.blocks import Blocks, Part
 from tabsynth.core.coding import Coding
 from tabsynth.core.errors import ModelError, TabsynthError
+from tabsynth.core.given import Given
 from tabsynth.core.rng import BLOCK_ROWS, Streams
 from tabsynth.core.rules.expression import Expression
 from tabsynth.core.synthesizer import Generative, State
-from tabsynth.core.table import Table
 
 LONG: Final = 32 * BLOCK_ROWS
 """Rows from which on more than one process pays, if nobody says how many."""
@@ -45,7 +45,7 @@ class Task:
     generator: Generative
     streams: Streams
     where: Expression | None
-    given: Table | None
+    given: Given | None
     first: int
     step: int
 
@@ -66,7 +66,7 @@ class Workers:
     """
 
     def __init__(self, generator: Generative, jobs: int, *, where: Expression | None = None,
-                 given: Table | None = None) -> None:
+                 given: Given | None = None) -> None:
         self.generator, self.jobs, self.where, self.given = generator, jobs, where, given
         self.processes: list[ForkProcess | SpawnProcess] = []
         self.pipes: list[Connection[Any, Any]] = []

@@ -96,6 +96,8 @@ class ReportContext:
         statement: the privacy statement as JSON, or None when the model was fitted without a guarantee.
         versions: package -> version. commands: as typed. sampling_seed: may be published; noise seeds and split
             keys have no place here.
+        calibration: how the settings were chosen on people held back from the fit (``reports.model.CalibrationPart``);
+            None = they were not.
         files: name -> sha256 of released files that a reader may want to check against.
     """
 
@@ -112,6 +114,7 @@ class ReportContext:
     decisions: tuple[Decision, ...] = ()
     model_summary: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Mapping[str, Any] | None = None
     generation_depth: int = 1
     statement: Mapping[str, Any] | None = None
     ledger: LedgerEntry | None = None

@@ -89,7 +89,8 @@ def show_context(context: ReportContext, report_class: ReportClass) -> ReportCon
         counts = Counts(synthetic_rows=counts.synthetic_rows, synthetic_units=counts.synthetic_units)
         selection = None
     return replace(
-        context, counts=_large_counts(counts), commands=(), evaluation_seed=None, selection=selection,
+        context, calibration=context.calibration if report_class == "recipient" else None,
+        counts=_large_counts(counts), commands=(), evaluation_seed=None, selection=selection,
         decisions=tuple(_decision(d, report_class, context.counts.train_rows) for d in context.decisions
                         if report_class == "recipient" or d.source != "real rows"))
 

@@ -149,10 +149,44 @@ class DatasetPart(Part):
     decisions: list[DecisionPart]
 
 
+class CopiesPart(Part):
+    """Synthetic rows that equal a training row over those that equal a held-back one; null where they are too few."""
+
+    columns: Text
+    ratio: Number | None
+    error: Number | None
+
+
+class CandidatePart(Part):
+    """Settings that a calibration tried, and how their rows compare with rows of people held back from the fit."""
+
+    model: Text
+    settings: dict[str, JsonValue]
+    outcome: Literal["chosen", "passed", "refused", "baseline"]
+    detection: Share
+    detection_error: Number
+    dcr_share: Share
+    dcr_error: Number
+    copies: list[CopiesPart]
+
+
+class CalibrationPart(Part):
+    """How the model's settings were chosen. Without candidates nobody was held back, and the reason says why."""
+
+    mode: Text
+    reason: Text
+    fitted_rows: Count
+    held_back_rows: Count
+    held_back_people: Count
+    candidates: list[CandidatePart]
+
+
 class ModelPart(Part):
     name: Text
     summary: str
     settings: dict[str, JsonValue]
+    calibration: CalibrationPart | None = Field(description="null where settings were not calibrated, and in reports "
+                                                            "that keep figures of real records back")
     generation_depth: Annotated[int, Field(ge=1)]
 
 

@@ -213,6 +213,30 @@ def settings(document: Mapping[str, Any]) -> Pairs:
     return tuple((k, _cell(v)) for k, v in document["model"]["settings"].items())
 
 
+def calibration(document: Mapping[str, Any]) -> tuple[str, Table | None] | None:
+    """How the settings were chosen: a sentence, and the candidates."""
+    found = document["model"]["calibration"]
+    if found is None:
+        return None
+    sentence = f"Mode {found['mode']}: {found['reason']}"
+    if not found["candidates"]:
+        return sentence, None
+    sentence += f" Candidates were fitted to {numbers.count(found['fitted_rows'])} training rows and compared with " \
+                f"{numbers.count(found['held_back_rows'])} rows of {numbers.count(found['held_back_people'])} " \
+                f"people held back from them; the model was then fitted to all. {wording.CALIBRATION}"
+    looks = [look["columns"] for look in found["candidates"][0]["copies"]]
+    return sentence, Table(
+        ("Model", "Settings", "Detection", "DCR share", *(f"Copy ratio, {look}" for look in looks), "Outcome"), tuple(
+            (one["model"], _cell(one["settings"]), _with_error(one["detection"], one["detection_error"]),
+             _with_error(one["dcr_share"], one["dcr_error"]),
+             *("too few copies" if look["ratio"] is None else _with_error(look["ratio"], look["error"])
+               for look in one["copies"]), one["outcome"]) for one in found["candidates"]))
+
+
+def _with_error(value: float, error: float) -> str:
+    return f"{value:.3f} \N{PLUS-MINUS SIGN} {error:.3f}"
+
+
 def one_sentence(finding: Mapping[str, Any]) -> str:
     """A finding in words: the text alternative of its drawing."""
     if finding["value"] is None:

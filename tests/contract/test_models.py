@@ -12,10 +12,12 @@ import pytest
 from tabsynth.core import artifact, registry
 from tabsynth.core.coding import ROWS
 from tabsynth.core.errors import ColumnNotFoundError, ModelError, NotFittedError
+from tabsynth.core.impute import impute
+from tabsynth.core.rng import Streams
 from tabsynth.core.rules.expression import Expression
 from tabsynth.core.rules.mapped import values_of
 from tabsynth.core.synthesizer import State
-from tabsynth.core.table import CANONICAL, LogicalType, Table
+from tabsynth.core.table import CANONICAL, MISSING, LogicalType, Table
 from tests.contract.kit import SCHEMA, fit_any, ward
 
 pytestmark = pytest.mark.parametrize("name", registry.names("models"))
@@ -186,6 +188,26 @@ def test_where_holds_in_every_row(name):
     table = fitted(name).sample(300, rng=np.random.default_rng(3), where=where)
     assert len(table) == 300
     assert where.holds(table.columns).all()
+
+
+def test_missing_cells_of_real_rows_are_filled_within_the_rules(name):
+    """Where the model has a value for them; known cells stay, a person's rows share what they share."""
+    rng, coding = np.random.default_rng(4), fitted(name).coding_
+    real = ward().take(slice(0, 300))
+    gaps = {column: rng.random(300) < 0.4 for column in ("stage", "smoker", "birth")}
+    table = Table(SCHEMA, {**real.columns, **{
+        column: replace(real[column], state=np.where(gap, MISSING, real[column].state).astype(np.uint8))
+        for column, gap in gaps.items()}})
+    done = impute(fitted(name).draw, coding, table, streams=Streams.from_rng(rng))
+    for column in SCHEMA.names:
+        known = table[column].present
+        assert table[column].take(known).same_as(done.table[column].take(known)), column
+        assert done.table[column].values.dtype == table[column].values.dtype
+    assert coding.rules.valid(done.table.columns)[done.table["stage"].present].all()
+    for column in (*gaps, "systolic", "points"):
+        assert done.table[column].present.mean() > 0.85, column
+    unit = done.table.unit_codes().tolist()
+    assert len(set(zip(unit, values_of(done.table["birth"]), strict=True))) == len(set(unit))
 
 
 def test_draw_returns_given_codes_and_codes_in_range(name):

@@ -17,7 +17,7 @@ from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.ledger import Ledger
 from tests.end_to_end.conftest import Command
 
-COMMANDS = ("inspect", "split", "plan", "fit", "sample", "answer", "evaluate", "attack", "report", "release",
+COMMANDS = ("inspect", "split", "plan", "fit", "sample", "impute", "answer", "evaluate", "attack", "report", "release",
             "verify", "ledger", "models", "doctor", "version")
 
 

@@ -61,6 +61,19 @@ def test_counts_of_what_was_learned(stays: Table, tmp_path: Path) -> None:
     assert facts["members"]["arrays.safetensors"] > 8 * facts["parameters"]
 
 
+def test_formulas_are_told_by_column_and_share(tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    bill, other = (np.round(1000 * np.exp(rng.normal(size=2000))).astype(int) for _ in range(2))
+    table = Table.from_pandas(pd.DataFrame({"bill": bill, "paid": np.where(np.arange(2000) < 500, bill, other)}))
+    fit(table, model="independent", rng=generator(1)).save(tmp_path / "m.tabsynth")
+    columns = {c["name"]: c for c in inspect_model(tmp_path / "m.tabsynth")["columns"]}
+    assert list(columns) == ["bill", "paid"]
+    assert columns["paid"]["equals"][0]["formula"] == "bill"
+    assert 0.2 < columns["paid"]["equals"][0]["share"] < 0.26
+    assert "; equals bill in 2" in learned(columns["paid"])
+    assert "equals" not in learned(columns["bill"])
+
+
 def test_no_value_and_all_that_a_reader_should_know(stays: Table, tmp_path: Path) -> None:
     fit(stays, model="copula", rng=generator(1), settings={"sweeps": 7}).save(tmp_path / "m.tabsynth")
     facts = inspect_model(tmp_path / "m.tabsynth")

@@ -21,7 +21,7 @@ from tabsynth.models._critic.view import View
 from tabsynth.models.independent import Independent
 from tabsynth.models.refined import Refined
 from tabsynth.pipeline import refine, workers
-from tabsynth.pipeline.contents import inspect_model, lines
+from tabsynth.pipeline.contents import inspect_model, lines, refinement
 from tabsynth.pipeline.fit import Fitted, Privacy, fit, load_model
 from tabsynth.pipeline.held_back import Sides
 from tabsynth.pipeline.inputs import Reading
@@ -75,7 +75,7 @@ def test_a_critic_that_helps_is_kept_and_says_what_it_did(fitted: Fitted) -> Non
     assert facts["rounds"] == 2
     assert 0 < facts["share_kept"] < 1
     assert facts["after"]["detection"]["value"] < facts["before"]["detection"]["value"] - 0.05
-    assert "% of drawn rows kept" in refine.line(facts)
+    assert "% of drawn rows kept" in refinement(facts)
     plain = fit(related(2_000), model="independent", rng=rng()).generator.sample(2_000, rng=rng(1))
     thinned = fitted.generator.sample(2_000, rng=rng(1))
     assert abs(relation(plain)) < 0.1
@@ -91,13 +91,14 @@ def test_a_refined_model_is_saved_loaded_and_inspected_like_any_other(fitted: Fi
     assert again.choice.model == "independent"
     assert again.info["refinement"] == fitted.info["refinement"]
     assert again.generator.sample(9_000, rng=rng(2)) == rows
-    assert dict(lines(inspect_model(tmp_path / "m.tabsynth")))["Refined"] == refine.line(fitted.info["refinement"])
+    assert dict(lines(inspect_model(tmp_path / "m.tabsynth")))["Refined"] == refinement(fitted.info["refinement"])
     with workers.Workers(again.generator, 2) as drawn:
         assert Table.concat(again.generator.sample_batches(9_000, rng=rng(2), parts=drawn)) == rows
 
 
 def test_same_seed_same_rows_and_a_prefix_is_the_shorter_table(fitted: Fitted) -> None:
     again = fit(related(2_000), model="independent", rng=rng(), refine=True)
+    assert again.info == fitted.info
     rows = fitted.generator.sample(500, rng=rng(3))
     assert again.generator.sample(500, rng=rng(3)) == rows
     assert fitted.generator.sample(77, rng=rng(3)) == rows.take(slice(0, 77))
@@ -195,7 +196,7 @@ def test_what_the_gate_refuses_leaves_the_plain_model(monkeypatch: pytest.Monkey
     model = fit(related(1_200), model="independent", rng=rng(), refine=True)
     assert isinstance(model.generator, Independent)
     assert model.info["refinement"]["reason"] == "planted."
-    assert refine.line(model.info["refinement"]) == "refused, the plain model stands: planted."
+    assert refinement(model.info["refinement"]) == "refused, the plain model stands: planted."
 
 
 # --- not with epsilon ---------------------------------------------------------------------------------------

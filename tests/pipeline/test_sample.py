@@ -229,7 +229,8 @@ def test_a_command_with_a_seed_goes_on_where_ctrl_c_ended_it(fitted: Fitted, tmp
     process = subprocess.Popen([*command, "--jobs", "2", "-o", "x.parquet"], cwd=tmp_path, env=env, text=True,
                                start_new_session=True, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
-    while not (left := tmp_path / "x.parquet.partial").exists() or not left.stat().st_size:
+    told = tmp_path / "x.parquet.partial.json"
+    while not told.exists() or told.read_bytes().count(b"\n") < 2:      # what it is, and a finished piece
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "nothing was written"
         time.sleep(0.01)

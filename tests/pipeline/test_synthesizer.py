@@ -95,6 +95,55 @@ def test_given_and_where(fitted: TabularSynthesizer) -> None:
         fitted.sample(5, where="agee > 1")
 
 
+def test_balance(fitted: TabularSynthesizer) -> None:
+    out = fitted.sample(30, rng=1, balance="ward")
+    assert set(out.ward.value_counts()) == {10}
+    assert out.patient.is_unique
+    pd.testing.assert_frame_equal(out, fitted.sample(30, rng=1, balance="ward"))
+    with pytest.raises(UsageError, match="not both"):
+        fitted.sample(balance="ward", given=pd.DataFrame({"ward": ["icu"]}))
+    with pytest.raises(SchemaError, match="kind integer"):
+        fitted.sample(3, balance="age")
+
+
+@pytest.mark.parametrize(("make", "kind"), [
+    (lambda f: polars.from_pandas(f), "polars"), (pa.Table.from_pandas, "arrow"), (Table.from_pandas, "table"),
+    (lambda f: f, "pandas")])
+def test_impute_fills_the_frame_that_came(fitted: TabularSynthesizer, visits: pd.DataFrame,
+                                          make: Callable[[Any], Any], kind: str) -> None:
+    """Its other columns, its index and its dtypes are its own."""
+    frame = visits.iloc[:80].assign(ward=visits.ward.mask(visits.index % 3 == 0),
+                                    weight=visits.weight.mask(visits.index % 4 == 0), remark=list("ab") * 40)
+    frame.index = frame.index + 7
+    data = make(frame.reset_index(drop=True) if kind == "polars" else frame)
+    if kind == "table":
+        data = Table(data.schema.with_columns(
+            Column("ward", "category") if c.name == "ward" else c for c in data.schema.columns), data.columns)
+    out = fitted.impute(data, rng=1)
+    assert kind_of(out) == kind
+    known = out if kind == "pandas" else out.to_pandas()
+    assert not known[["ward", "weight"]].isna().any(axis=None)
+    there = frame.ward.notna().to_numpy()
+    assert (known.ward.astype(object).to_numpy()[there] == frame.ward.to_numpy()[there]).all()
+    assert list(known.remark) == list("ab") * 40
+    if kind == "pandas":
+        pd.testing.assert_series_equal(out.dtypes, frame.dtypes)
+        assert out.index.equals(frame.index)
+
+
+def test_imputing_several_times(fitted: TabularSynthesizer, visits: pd.DataFrame) -> None:
+    frame = visits.assign(weight=visits.weight.mask(visits.index % 4 == 0)).rename(columns={"weight": "weight"})
+    one, two = fitted.impute(frame, draws=2, rng=1)
+    pd.testing.assert_frame_equal(one, fitted.impute(frame, rng=1))
+    assert not one.equals(two)
+    pd.testing.assert_frame_equal(one[frame.weight.notna()], frame[frame.weight.notna()])
+    pd.testing.assert_frame_equal(fitted.impute(one, rng=1), one)
+    with pytest.raises(UsageError, match="draws must be 1 or more"):
+        fitted.impute(frame, draws=0)
+    with pytest.raises(SchemaError, match="column 'ward' is not in the table"):
+        fitted.impute(frame.drop(columns="ward"))
+
+
 @pytest.mark.parametrize(("wrong", "words"), [
     ({"num_rows": 5}, "Did you mean 'n'"), ({"n_samples": 5}, "Did you mean 'n'"), ({"count": 5}, "Did you mean 'n'"),
     ({"n": 5, "random_state": 1}, "Did you mean 'rng'"), ({"n": 5, "conditions": {}}, "Did you mean 'given'"),

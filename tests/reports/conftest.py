@@ -54,6 +54,22 @@ CONTEXT = ReportContext(
 )
 
 
+CALIBRATION = {
+    "mode": "balanced", "reason": "the least detectable of the 1 of 2 candidates that copy no more than chance.",
+    "fitted_rows": 2134, "held_back_rows": 377, "held_back_people": 180,
+    "candidates": [
+        {"model": "seqforest", "settings": {"leaf": leaf}, "outcome": outcome, "detection": 0.5123,
+         "detection_error": 0.0211, "dcr_share": dcr, "dcr_error": 0.0258,
+         "copies": [{"columns": "all columns", "ratio": ratio, "error": None if ratio is None else 0.4321}]}
+        for leaf, outcome, dcr, ratio in ((5, "refused", 0.6172, 2.7183), (20, "chosen", 0.5071, None))],
+}
+
+
+@pytest.fixture
+def calibrated(context: ReportContext) -> ReportContext:
+    return replace(context, model="seqforest", calibration=CALIBRATION)
+
+
 @pytest.fixture
 def findings() -> tuple[Finding, ...]:
     return FINDINGS

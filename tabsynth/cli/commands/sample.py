@@ -24,6 +24,11 @@ def command(
         "--given", metavar="FILE", help="File with some of the columns: one output row for each of its rows.")] = None,
     where: Annotated[str | None, typer.Option(
         "--where", metavar="EXPR", help="Condition that every row keeps, e.g. \"age >= 65 and sex == 'f'\".")] = None,
+    balance: Annotated[str | None, typer.Option(
+        "--balance", metavar="COLUMN",
+        help="Every level of this category or boolean column comes equally often, by design.")] = None,
+    balance_missing: Annotated[bool, typer.Option(
+        "--balance-missing", help="With --balance, a missing cell is a level too.")] = False,
     jobs: Annotated[int | None, typer.Option(
         "--jobs", metavar="N",
         help="Processes that draw. Default: as many as pay. The bytes are the same for any number.")] = None,
@@ -40,9 +45,12 @@ def command(
     With --seed, what was written before an interruption stays in TABLE.partial; --resume goes on from there.
     """
     from tabsynth.cli.passphrase import passphrase_in
+    from tabsynth.core.conditioning import conditioning
     from tabsynth.core.errors import UsageError
     from tabsynth.core.files import check_writable, refuse_existing, sha256_file
+    from tabsynth.core.given import Balanced
     from tabsynth.core.partial import partial_of
+    from tabsynth.pipeline.conditions import balance_text, given_rows
     from tabsynth.pipeline.fit import load_model
     from tabsynth.pipeline.inputs import read_given
     from tabsynth.pipeline.sample import sample_to_file
@@ -60,18 +68,32 @@ def command(
         raise UsageError("sample needs -n, the number of rows.")
     if n is not None and n < 0:
         raise UsageError(f"-n must be 0 or more, got {n}.")
+    rows = given_rows(fitted, len(fixed) if fixed is not None else n or 0, fixed, balance, missing=balance_missing)
     origin = None if seed is None or str(given) == "-" else {      # what came from stdin does not come again
         "model": sha256_file(model), "seed": seed, "given": None if given is None else sha256_file(given)}
     try:
         with console.progress(ticking=False) as progress:
             written = sample_to_file(
-                fitted, output, len(fixed) if fixed is not None else n or 0, rng=generator(seed), given=fixed,
+                fitted, output, len(fixed) if fixed is not None else n or 0, rng=generator(seed), given=rows,
                 where=where, format=format, force=force, jobs=jobs, origin=origin, resume=resume, progress=progress)
     except KeyboardInterrupt:
         if origin is not None and partial_of(Path(output))[0].exists():
             typer.echo(f"What was finished is in {partial_of(Path(output))[0]}; the same command with --resume goes on "
                        "from there.", err=True)
         raise
-    console.document({"rows": written, "file": output, "seed": seed, "personal_data": fitted.personal_data})
+    balanced = rows if isinstance(rows, Balanced) else None
+    exactness = None if rows is None else conditioning(
+        fitted.generator, fitted.generator.coding_, rows, generator(seed))
+    console.document({
+        "rows": written, "file": output, "seed": seed, "personal_data": fitted.personal_data,
+        **({} if balanced is None else {"balanced": balanced.to_json()}),
+        **({} if exactness is None else {"conditioning": exactness.to_json()})})
     if not as_json and output != "-":
         console.say(f"{written:,} synthetic rows written to {output}")
+    if balanced is not None:
+        console.remark(balance_text(fitted, balanced))
+    if exactness is not None:
+        console.remark(exactness.text)
+        if exactness.is_weak:
+            console.remark("warning: rows hardly follow what is given. Give fewer columns, or fit a model whose order "
+                           "begins with them.")

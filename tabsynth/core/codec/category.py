@@ -68,7 +68,7 @@ class CategoryCodec(Codec):
         if self.weights is None:
             return ()
         unused = tuple(level for level in domain(self.column) or () if level not in self._index)
-        return unused if len(unused) <= 2 * self.pooled.get("levels", 0) else ()
+        return unused if not self.levels or len(unused) <= 2 * self.pooled.get("levels", 0) else ()
 
     @cached_property
     def _rare(self) -> NDArray[np.float64]:

@@ -110,6 +110,14 @@ class LineCodec(Codec):
             codes[hit] = self._code_of[at[hit]]
         return codes
 
+    def in_bins(self, cells: Cells) -> NDArray[np.bool_]:
+        """Shape (n,): cells whose value lies in a bin, and not beyond the first or the last."""
+        if not self._bins:
+            return np.zeros(len(cells), np.bool_)
+        points = self.axis.points(cells.values)
+        inside = (points >= self.lows[0]) & (points <= self.highs[-1])
+        return np.asarray(inside & (self._by_code[1][self.encode(cells)] >= 0))
+
     def decode(self, codes: NDArray[np.int32], rng: np.random.Generator) -> Cells:
         codes = np.asarray(codes, np.int32)
         lost = codes >= self.ordered if not self.column.nullable else codes == self.other

@@ -25,6 +25,8 @@ PUBLIC_ATOMS: Final = 100
 UNITS_PER_ATOM: Final = 1500
 MAX_ATOMS: Final = 1024
 CELLS_PER_BIN: Final = 4
+RARE_SHARE: Final = 0.15
+"""Mass of rare values, beside that of shared ones, up to which they have no bins of their own."""
 
 
 # --- from the schema alone -----------------------------------------------------------------------------------
@@ -151,7 +153,10 @@ def learn_line(column: Column, stats: LineStats, *, min_units: int, max_bins: in
     kept = pool.only(np.isin(pool.points, special) | _within(pool.points, bounds))
     atoms = np.union1d(_atoms(kept, min_units, max_bins), special).astype(axis.dtype)
     rest = kept.only(~np.isin(kept.points, atoms))
-    atoms, lows, highs = _rest_cells(rest, atoms, bounds, axis, min_units, max_bins)
+    if len(kept.points) <= max_bins and _few_beside(kept.only(np.isin(kept.points, atoms)), rest):
+        lows = highs = np.zeros(0, axis.dtype)
+    else:
+        atoms, lows, highs = _rest_cells(rest, atoms, bounds, axis, min_units, max_bins)
     pooled = _pooled(rest, kept) if not len(lows) else {"levels": 0, "share": 0.0}
     return LineCodec(column, axis, bounds, atoms, lows, highs, _bins(lows, rest, max_bins), False, pooled)
 
@@ -198,6 +203,13 @@ def _atoms(pool: _Pool, min_units: int, max_bins: int) -> Points:
     common = np.flatnonzero(holders >= max(min_units, 0 if few else math.ceil(pool.pairs.n_units() / UNITS_PER_ATOM)))
     top = common[np.argsort(-holders[common], kind="stable")[:MAX_ATOMS]]
     return np.sort(pool.points[top])
+
+
+def _few_beside(shared: _Pool, rest: _Pool) -> bool:
+    """True if rare values are so few beside shared ones, the most common one left out, that each of them may go to
+    the nearest shared value: a bin would reach across shared values and blur what they stand for."""
+    mass = shared.pairs.sums()
+    return bool(rest.pairs.mass.sum() <= RARE_SHARE * (mass.sum() - mass.max(initial=0.0)))
 
 
 def _rest_cells(rest: _Pool, atoms: Points, bounds: Points | None, axis: Axis, min_units: int,

@@ -8,7 +8,7 @@ one clear sentence and no cell in it; what can be wrong with a cell never raises
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,8 @@ from tabsynth.datasets.formats.writing import Writing
 __all__ = ["Source", "batches", "extra_columns", "format_of", "read", "scan", "whole", "write", "writing"]
 
 PARQUET_MAGIC: Final = b"PAR1"
+SYNTHETIC: Final = "tabsynth.synthetic"
+"""Key of a file's metadata: "true" for synthetic rows, "false" for real ones that were completed."""
 
 
 def scan(path: Path | str, *, format: str = "auto", dialect: Dialect | None = None,
@@ -78,7 +80,7 @@ def whole(source: Source, schema: Schema) -> Table:
     rows = [batch.select(names) for batch in source.batches()]
     if not rows:
         raise SourceError(f"{source.label} has a header but no rows.")
-    return _parsed(pa.Table.from_batches(rows), schema, source)
+    return parsed(pa.Table.from_batches(rows), schema, source)
 
 
 def batches(source: Source, schema: Schema) -> Iterator[Batch]:
@@ -100,7 +102,7 @@ def extra_columns(source: Source, schema: Schema) -> tuple[str, ...]:
 
 
 def write(batches: Iterable[Table] | Table, path: Path | str, *, format: str = "auto", force: bool = False,
-          synthetic: bool = True) -> int:
+          synthetic: bool = True, marks: Mapping[str, str] | None = None) -> int:
     """Write tables of one schema, one after another, as one file; it appears only when complete.
 
     Args:
@@ -109,6 +111,7 @@ def write(batches: Iterable[Table] | Table, path: Path | str, *, format: str = "
         format: name of a format, or "auto" to go by the suffix; ".gz" and ".zst" after it compress.
         force: replace a file that exists.
         synthetic: mark the file as synthetic where the format can hold such a mark.
+        marks: what its metadata say besides, where the format has some.
 
     Returns:
         The number of rows written.
@@ -117,7 +120,7 @@ def write(batches: Iterable[Table] | Table, path: Path | str, *, format: str = "
         SourceError: the file exists, or cannot be written. UsageError: no format goes by this suffix.
     """
     parts = batches.batches() if isinstance(batches, Table) else iter(batches)
-    made = writing(path, format=format, synthetic=synthetic)
+    made = writing(path, format=format, synthetic=synthetic, marks=marks)
     with stdout() if str(path) == STDIO else replace_file(Path(path), force=force) as sink:
         rows = 0
         for piece in made.pieces((part, None) for part in parts):
@@ -127,15 +130,26 @@ def write(batches: Iterable[Table] | Table, path: Path | str, *, format: str = "
     return rows
 
 
-def writing(path: Path | str, *, format: str = "auto", synthetic: bool = True) -> Writing:
+def writing(path: Path | str, *, format: str = "auto", synthetic: bool = True,
+            marks: Mapping[str, str] | None = None) -> Writing:
     """How tables become the bytes of this file; see `write`."""
+    told = {**({SYNTHETIC: "true"} if synthetic else {}), **(marks or {})}
     if str(path) == STDIO:
-        return Writing(_plugin("csv" if format == "auto" else format).pieces(name="", synthetic=synthetic))
+        return Writing(_plugin("csv" if format == "auto" else format).pieces(name="", marks=told))
     file = Path(path)
     compression = SUFFIX.get(file.suffix.lower())
     name = (file.stem if compression else file.name).lower()
     plugin = _plugin(_output_format(file, name) if format == "auto" else format)
-    return Writing(plugin.pieces(name=name, synthetic=synthetic), compression)
+    return Writing(plugin.pieces(name=name, marks=told), compression)
+
+
+def is_delimited(path: Path | str, format: str = "auto") -> bool:
+    """True if `write` makes delimited text of this file."""
+    if format != "auto":
+        return format == "csv"
+    file = Path(path)
+    return str(path) == STDIO or _output_format(
+        file, (file.stem if file.suffix.lower() in SUFFIX else file.name).lower()) == "csv"
 
 
 @contextmanager
@@ -185,7 +199,8 @@ def _fitted(schema: Schema, source: Source) -> Schema:
     return schema if source.dialect is None else replace(schema, dialect=source.dialect)
 
 
-def _parsed(rows: pa.Table, schema: Schema, source: Source) -> Table:
+def parsed(rows: pa.Table, schema: Schema, source: Source) -> Table:
+    """Rows of a source as a table of a schema, all columns of which they have."""
     if source.typed:
         return Table.from_arrow(rows.select(list(schema.names)), schema)
     return Table(schema, {c.name: _packed(rows.column(c.name), c, source).spread() for c in schema.columns})

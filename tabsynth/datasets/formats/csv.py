@@ -11,7 +11,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO, Any, Final
@@ -62,7 +62,7 @@ class CsvFormat:
         return Source(data.label, "csv", names, found, False, lambda: _batches(data, names, found, skip))
 
     @staticmethod
-    def pieces(*, name: str = "", synthetic: bool = True) -> CsvPieces:
+    def pieces(*, name: str = "", marks: Mapping[str, str] | None = None) -> CsvPieces:
         return CsvPieces(name)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import IO, Any, Final
 
@@ -47,7 +47,7 @@ class JsonLinesFormat:
                       storage=storage)
 
     @staticmethod
-    def pieces(*, name: str = "", synthetic: bool = True) -> JsonLinesPieces:
+    def pieces(*, name: str = "", marks: Mapping[str, str] | None = None) -> JsonLinesPieces:
         return JsonLinesPieces()
 
 

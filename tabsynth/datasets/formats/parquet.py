@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any, Final
 
 import numpy as np
@@ -31,8 +31,6 @@ PROBED: Final = 4_096
 """Rows in which repeated numbers are looked for."""
 ARROW_SCHEMA: Final = b"ARROW:schema"
 """Key of the file's metadata by which Arrow knows the types that it was given."""
-SYNTHETIC: Final = b"tabsynth.synthetic"
-"""Key of the file's metadata that says "true" for synthetic rows."""
 
 
 class ParquetFormat:
@@ -58,8 +56,8 @@ class ParquetFormat:
         return Source(data.label, "parquet", names, None, True, lambda: _batches(data), nulls=True)
 
     @staticmethod
-    def pieces(*, name: str = "", synthetic: bool = True) -> ParquetPieces:
-        return ParquetPieces(synthetic)
+    def pieces(*, name: str = "", marks: Mapping[str, str] | None = None) -> ParquetPieces:
+        return ParquetPieces(marks or {})
 
 
 class ParquetPieces:
@@ -71,15 +69,15 @@ class ParquetPieces:
 
     rows = BATCH_ROWS
 
-    def __init__(self, synthetic: bool) -> None:
-        self.synthetic, self.size = synthetic, 0
+    def __init__(self, marks: Mapping[str, str]) -> None:
+        self.marks, self.size = marks, 0
         self.declared: pa.Schema | None = None
         self.footers: list[tuple[int, Struct]] = []
 
     def piece(self, table: Table) -> bytes:
         data = to_arrow(table, coded=True)
         if self.declared is None:
-            self.declared = _declared(data, table, self.synthetic)
+            self.declared = _declared(data, table, self.marks)
         stored = _stored(self.declared, data)
         file = io.BytesIO()
         with pq.ParquetWriter(file, stored, compression="zstd", store_schema=False,
@@ -101,12 +99,12 @@ class ParquetPieces:
         self.size += len(piece)
 
 
-def _declared(data: pa.Table, table: Table, synthetic: bool) -> pa.Schema:
+def _declared(data: pa.Table, table: Table, marks: Mapping[str, str]) -> pa.Schema:
     """What readers are told: strings, also where the texts are handed over as dictionaries."""
     wanted = [stored_type(column, table[column.name].logical) for column in table.schema.columns]
     fields = [field.with_type(field.type.value_type) if _only_coded(field.type, kind) else field
               for field, kind in zip(data.schema, wanted)]
-    return pa.schema(fields, {SYNTHETIC: b"true"} if synthetic else None)
+    return pa.schema(fields, {key: text.encode() for key, text in marks.items()} or None)
 
 
 def _stored(declared: pa.Schema, data: pa.Table) -> pa.Schema:

@@ -88,8 +88,8 @@ class Format(Protocol):
         """Open a table. With `names_only` nothing is concluded from cells, only from header and types."""
 
     @staticmethod
-    def pieces(*, name: str, synthetic: bool) -> Pieces:
-        """A new file, which is called `name`, for tables of one schema."""
+    def pieces(*, name: str, marks: Mapping[str, str]) -> Pieces:
+        """A new file, which is called `name`, for tables of one schema. marks: what its metadata say, if it has any."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,11 +56,14 @@ class Chain:
         return Rows.concat(parts) if parts else Rows.unknown(self.bytes_of, 0)
 
     def effective_sizes(self, n: int, known: Mapping[int, Ints], rng: np.random.Generator) -> Floats:
-        """Effective sample size of each row's particles, in 1 .. PARTICLES, shape (n,); PARTICLES where it is exact."""
-        if not self.late(known):
-            return np.full(n, float(PARTICLES))
-        _, weights = self._particles(n, known, rng)
-        return np.asarray(1 / (_normal(weights)**2).sum(axis=1))
+        """Effective sample size of each row's particles, in 1 .. PARTICLES, shape (n,); PARTICLES where it is exact.
+
+        The least over the given columns: resampling evens out the weights, and does not bring back what was lost.
+        """
+        least = np.full(n, float(PARTICLES))
+        if self.late(known):
+            self._particles(n, known, rng, watch=least)
+        return least
 
     def log_density(self, codes: Ints) -> Floats:
         """log p(row), in nats, shape (n,). codes: int32, shape (columns, n)."""
@@ -84,8 +87,12 @@ class Chain:
             rows.set(j, known[j] if j in known else self.steps[j].draw(rows, key))
         return rows
 
-    def _particles(self, n: int, known: Mapping[int, Ints], rng: np.random.Generator) -> tuple[Rows, Floats]:
-        """Particles up to the last known column, row by row, and the logarithms of their weights, (n, PARTICLES)."""
+    def _particles(self, n: int, known: Mapping[int, Ints], rng: np.random.Generator, *,
+                   watch: Floats | None = None) -> tuple[Rows, Floats]:
+        """Particles up to the last known column, row by row, and the logarithms of their weights, (n, PARTICLES).
+
+        watch: shape (n,), lowered to each row's effective sample size after every given column.
+        """
         rows = Rows.unknown(self.bytes_of, n * PARTICLES)
         weights = np.zeros((n, PARTICLES))
         late = set(self.late(known))
@@ -98,6 +105,8 @@ class Chain:
             if j in late:
                 rows, weights = _resampled(rows, weights, rng)
                 weights = weights + self.steps[j].log_probability(rows, codes).reshape(n, PARTICLES)
+                if watch is not None:
+                    np.minimum(watch, _effective(weights), out=watch)
             rows.set(j, codes)
         return rows, weights
 
@@ -112,6 +121,11 @@ def _normal(weights: Floats) -> Floats:
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
+def _effective(weights: Floats) -> Floats:
+    """Effective sample size of each row's weights (Kish 1965)."""
+    return np.asarray(1 / (_normal(weights)**2).sum(axis=1))
+
+
 def _choose(weights: Floats, uniform: Floats) -> NDArray[np.intp]:
     """One particle of every row, by weight: positions among all particles."""
     upto = np.cumsum(_normal(weights), axis=1)
@@ -121,11 +135,10 @@ def _choose(weights: Floats, uniform: Floats) -> NDArray[np.intp]:
 
 def _resampled(rows: Rows, weights: Floats, rng: np.random.Generator) -> tuple[Rows, Floats]:
     """Rows of which fewer than half of the particles count get new ones from the old (systematic resampling)."""
-    shares = _normal(weights)
-    poor = np.flatnonzero(1 / (shares**2).sum(axis=1) < PARTICLES / 2)
+    poor = np.flatnonzero(_effective(weights) < PARTICLES / 2)
     if not len(poor):
         return rows, weights
-    upto = np.cumsum(shares[poor], axis=1)
+    upto = np.cumsum(_normal(weights[poor]), axis=1)
     wanted = (np.arange(PARTICLES) + rng.random((len(poor), 1))) / PARTICLES
     chosen = np.minimum((upto[:, None, :] < wanted[:, :, None]).sum(axis=2), PARTICLES - 1)
     index = np.arange(len(rows)).reshape(-1, PARTICLES)

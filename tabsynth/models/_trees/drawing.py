@@ -68,36 +68,48 @@ def strata(leaf: Any, n_nodes: int, key: Any) -> Any:
 
 
 @compiled
-def draw(leaf: Any, left: Any, above: Any, stop: Any, go_left: Any, first: Any, codes: Any, upto: Any,
-         uniform: Any) -> Any:
-    """A code for every row, drawn at its leaf or, after backing off to an ancestor, at a leaf below that.
+def climb(leaf: Any, above: Any, stop: Any, uniform: Any) -> Any:
+    """Where each row's draw stops climbing, int32, shape (n,).
 
     Args:
         leaf: int32, shape (n,): where each row's walk ended.
-        left, above: int32, shape (nodes,): left child and parent.
-        stop: float64, shape (nodes,): probability of not backing off from a node to its parent.
-        go_left: float64, shape (nodes,): probability of the left child when coming down again.
-        first: int64, shape (nodes + 1,): the entries of a node's histogram; none at inner nodes.
-        codes, upto: shape (entries,): code and running count within the leaf.
-        uniform: float64, shape (n,): decides everything about a row; what is left of it after each decision is
-            uniform again.
+        above: int32, shape (nodes,): parent, -1 at the root.
+        stop: float64, shape (nodes,): probability of not climbing from a node; 1 at the root.
+        uniform: float64, shape (n,); what is left of it after a decision is uniform again, and may be rounded up to 1.
     """
-    n = len(leaf)
-    out = np.empty(n, np.int32)
-    for i in range(n):
+    out = np.empty(len(leaf), np.int32)
+    for i in range(len(leaf)):
         u, node = uniform[i], leaf[i]
-        while u >= stop[node]:
+        while stop[node] < 1.0 and u >= stop[node]:
             u = (u - stop[node]) / (1.0 - stop[node])
             node = above[node]
-        u = u / stop[node]
-        while first[node] == first[node + 1]:
-            if u < go_left[node]:
-                u = u / go_left[node]
-                node = left[node]
+        out[i] = node
+    return out
+
+
+@compiled
+def descend(node: Any, left: Any, go_left: Any, first: Any, codes: Any, upto: Any, uniform: Any) -> Any:
+    """A code for every row, int32, shape (n,), from a leaf below its node.
+
+    Args:
+        node: int32, shape (n,).
+        left: int32, shape (nodes,): left child; the right one is the next.
+        go_left: float64, shape (nodes,): probability of the left child.
+        first: int64, shape (nodes + 1,): the entries of a node's histogram; none at inner nodes.
+        codes, upto: shape (entries,): code and running count within the leaf.
+        uniform: float64, shape (n,); decides on every child and then on the code.
+    """
+    out = np.empty(len(node), np.int32)
+    for i in range(len(node)):
+        u, at = uniform[i], node[i]
+        while first[at] == first[at + 1]:
+            if u < go_left[at] or go_left[at] == 1.0:
+                u = u / go_left[at]
+                at = left[at]
             else:
-                u = (u - go_left[node]) / (1.0 - go_left[node])
-                node = left[node] + 1
-        low, high = first[node], first[node + 1] - 1
+                u = (u - go_left[at]) / (1.0 - go_left[at])
+                at = left[at] + 1
+        low, high = first[at], first[at + 1] - 1
         wanted = u * upto[high]
         while low < high:
             middle = (low + high) // 2

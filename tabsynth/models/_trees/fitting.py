@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from tabsynth.models._trees import engine
 from tabsynth.models._trees.features import rank_of_byte
+from tabsynth.models._trees.honesty import least_split
 from tabsynth.models._trees.rows import Rows
+from tabsynth.models._trees.screening import Screen
 from tabsynth.models._trees.splits import Splits
 from tabsynth.models._trees.targets import coarse_classes
 from tabsynth.models._trees.tree import Tree
@@ -19,6 +21,13 @@ PER_CLASS: Final = 20
 """Rows for each class on a line below which neighbouring classes are put together."""
 FIRST_LOOK_LEAF: Final = 100
 """Least leaf of the tree that chooses which parents the final one may read."""
+
+LIST_CLASSES: Final = 128
+"""Levels up to which each one is a class of its own; of a longer list, neighbours that are rare are put together."""
+SPECIAL: Final = 3
+"""Codes of every codec that are no value: the last three."""
+LIKELY: Final = 3
+"""Columns for each parent that the first tree looks at."""
 
 Ints = NDArray[np.int32]
 
@@ -29,9 +38,26 @@ class Growth:
 
     leaf: int
     evidence: float
+    honesty: float
     backoff: float
     parents: int
     classes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What splits of one column are judged by.
+
+    Args:
+        class_of: class of each code.
+        classes: class of each row that trees are grown on.
+        n_classes: number of classes; on_line: how many of the first lie on a line.
+    """
+
+    class_of: Ints
+    classes: Ints
+    n_classes: int
+    on_line: int
 
 
 class Fitter:
@@ -47,24 +73,43 @@ class Fitter:
     def __init__(self, rows: Rows, sizes: tuple[int, ...], lines: list[int], structure: NDArray[np.intp],
                  growth: Growth) -> None:
         self.rows, self.sizes, self.lines, self.growth = rows, sizes, lines, growth
+        self.screen = Screen(rows, lines)
         self.grown_on = rows if len(structure) == len(rows) else rows.take(structure)
         counts = np.arange(len(self.grown_on) + 1, dtype=np.float64)
         self.xlogx = counts * np.log(np.maximum(counts, 1))
 
     def tree(self, column: int, earlier: Ints) -> Tree:
         """The tree of a column that may read the `earlier` ones."""
-        size, line = self.sizes[column], self.lines[column]
-        class_of = coarse_classes(np.bincount(self.grown_on.codes[column], minlength=size), line, self.growth.classes)
-        classes = class_of[self.grown_on.codes[column]]
-        n_classes = int(class_of.max()) + 1
-        on_line = int(class_of[line - 1]) + 1 if n_classes < size else 0
-        parents, ranks, ranked = self._features(earlier, classes, n_classes)
+        target = self._target(column)
+        likely = self.screen.best(column, earlier, LIKELY * self.growth.parents)
+        parents, ranks, ranked = self._features(likely, target)
         if len(parents) > self.growth.parents:
-            grown = self._grow(ranked, classes, n_classes, on_line, max(FIRST_LOOK_LEAF, self.growth.leaf))
+            grown = self._grow(ranked, target, max(FIRST_LOOK_LEAF, self.growth.leaf), 0)
             best = most_gain(grown[0], grown[3], len(parents))[:self.growth.parents]
             parents, ranks, ranked = parents[best], ranks[best], ranked[best]
-        feature, threshold, left, _ = self._grow(ranked, classes, n_classes, on_line, self.growth.leaf)
-        return self._filled(column, class_of, Splits(parents, ranks, feature, threshold, left).only_used())
+        least = self._least_split(parents, ranks, ranked, target) if self.growth.honesty > 0 else 0
+        splits = Splits(parents, ranks, *self._grow(ranked, target, self.growth.leaf, least)[:3])
+        return self._filled(column, target, splits.only_used())
+
+    def _target(self, column: int) -> Target:
+        size, line, classes = self.sizes[column], self.lines[column], self.growth.classes
+        if line == 0 and size > LIST_CLASSES:      # a long list: its order, of codes or texts, is better than none
+            line, classes = size - SPECIAL, LIST_CLASSES
+        codes = self.grown_on.codes[column]
+        class_of = coarse_classes(np.bincount(codes, minlength=size), line, classes)
+        n_classes = int(class_of.max()) + 1
+        return Target(class_of, class_of[codes], n_classes, int(class_of[line - 1]) + 1 if n_classes < size else 0)
+
+    def _least_split(self, parents: Ints, ranks: NDArray[np.uint8], ranked: NDArray[np.uint8], target: Target) -> int:
+        """Found by a tree grown on two thirds of the rows and checked on the others."""
+        n = len(target.classes)
+        check = np.arange(n) % 3 == 2      # rows are in no order that matters
+        part = replace(target, classes=target.classes[~check])
+        grown = self._grow(np.ascontiguousarray(ranked[:, ~check]), part, self.growth.leaf, 0)
+        splits = Splits(parents, ranks, *grown[:3])
+        seen = self.grown_on.seen
+        return least_split(splits, (seen[:, ~check], part.classes), (seen[:, check], target.classes[check]),
+                           self.growth.honesty)
 
     def shares(self, column: int, weights: NDArray[np.float64]) -> Tree:
         """A column without parents, each code as often as the weights of its rows add up to (rounded, at least 1)."""
@@ -73,24 +118,25 @@ class Fitter:
         count = np.maximum(np.rint(held[codes]), 1).astype(np.int32)
         return Tree(Splits.none(), np.array([0, len(codes)]), codes, count, np.array([len(codes)], np.int32), 0.0)
 
-    def _features(self, earlier: Ints, classes: Ints,
-                  n_classes: int) -> tuple[Ints, NDArray[np.uint8], NDArray[np.uint8]]:
+    def _features(self, earlier: Ints,
+                  target: Target) -> tuple[Ints, NDArray[np.uint8], NDArray[np.uint8]]:
         """Parents that vary, their ranks (p, 256), and their bytes as ranks (p, n)."""
         parents = np.array([p for p in earlier if np.ptp(self.grown_on.seen[p])], np.int32)
-        ranks, ranked = np.zeros((len(parents), 256), np.uint8), np.zeros((len(parents), len(classes)), np.uint8)
+        ranks, ranked = np.zeros((len(parents), 256), np.uint8), np.zeros((len(parents), len(target.classes)), np.uint8)
         for i, p in enumerate(parents):
-            ranks[i] = rank_of_byte(self.grown_on.seen[p], classes, n_classes, on_line=self.lines[p] > 0)
+            ranks[i] = rank_of_byte(self.grown_on.seen[p], target.classes, target.n_classes, on_line=self.lines[p] > 0)
             ranked[i] = ranks[i][self.grown_on.seen[p]]
         return parents, ranks, ranked
 
-    def _grow(self, ranked: NDArray[np.uint8], classes: Ints, n_classes: int, on_line: int,
-              leaf: int) -> tuple[Ints, NDArray[np.uint8], Ints, NDArray[np.float64]]:
+    def _grow(self, ranked: NDArray[np.uint8], target: Target, leaf: int,
+              least: int) -> tuple[Ints, NDArray[np.uint8], Ints, NDArray[np.float64]]:
         widths = ranked.max(axis=1, initial=0).astype(np.int64) + 1
         grown: tuple[Ints, NDArray[np.uint8], Ints, NDArray[np.float64]] = engine.grow(
-            ranked, widths, classes, n_classes, on_line, self.xlogx, leaf, PER_CLASS, self.growth.evidence)
+            ranked, widths, target.classes, target.n_classes, target.on_line, self.xlogx, leaf, least, PER_CLASS,
+            self.growth.evidence)
         return grown
 
-    def _filled(self, column: int, class_of: Ints, splits: Splits) -> Tree:
+    def _filled(self, column: int, target: Target, splits: Splits) -> Tree:
         """The tree with all rows in its leaves."""
         size = self.sizes[column]
         leaf = splits.leaves(self.rows.seen)
@@ -98,7 +144,7 @@ class Fitter:
         node, held = np.divmod(cell, size)
         first = np.searchsorted(node, np.arange(len(splits) + 1))
         codes: Ints = held.astype(np.int32)
-        distinct = engine.distinct_classes(first, class_of[codes], int(class_of.max()) + 1, splits.feature, splits.left)
+        distinct = engine.distinct_classes(first, target.class_of[codes], target.n_classes, splits.feature, splits.left)
         return Tree(splits, first, codes, count.astype(np.int32), distinct, self.growth.backoff)
 
 

@@ -5,8 +5,7 @@ counting or sorting a node's classes by feature value and one sweep with a table
 depend on how many classes the target has.
 
 A split is made if its gain in log-likelihood (Breiman et al. 1984, section 4.3, with entropy, in nats) is more than
-chance would give: twice the gain is about chi-squared with (classes - 1) degrees of freedom if there is nothing to
-split for (Wilks 1938), and `evidence` says how many standard deviations beyond its mean are asked for.
+chance would give.
 """
 
 from __future__ import annotations
@@ -19,11 +18,13 @@ from tabsynth.models._trees.compiled import compiled
 
 CELLS = 65536
 """Counts of (feature value, class) that are kept at once; with more, a node's rows are sorted instead."""
+TIE = 1e-9
+"""Gains within this, in nats, are equal: the first wins."""
 
 
 @compiled
 def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, xlogx: Any, min_leaf: int,
-         per_class: int, evidence: float) -> Any:
+         min_split: int, per_class: int, needed: Any) -> Any:
     """Nodes of one tree.
 
     Args:
@@ -32,9 +33,10 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
         classes: int32, shape (n,): the target's classes, below n_classes.
         on_line: how many of the first classes lie on a line. In small nodes neighbours among them are put together
             until there are `per_class` rows for each: many classes and few rows show nothing but chance.
-        xlogx: float64, shape (n + 1,): x log x.
+        xlogx: float64, shape (n + 1,): x log x, on a grid (`chance.on_grid`).
         min_leaf: rows that every leaf has at least.
-        evidence: how far beyond chance a split must be, in standard deviations.
+        min_split: rows that a node has at least to be split.
+        needed: float64, shape (n_classes + 1,): gain that a split of so many classes has to exceed.
 
     Returns:
         feature (-1 at leaves), threshold, left (the right child is the next) and gain, shape (nodes,) each. A child
@@ -57,7 +59,7 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
         node = stack[waiting]
         first, last = start[node], end[node]
         m = last - first
-        if m < 2 * min_leaf:
+        if m < 2 * min_leaf or m < min_split:
             continue
 
         # the node's classes, numbered 0 .. kinds - 1
@@ -76,10 +78,8 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
                 kinds += 1
             own[i] = label[c]
             total[label[c]] += 1
-        whole = -xlogx[m]
         for k in range(kinds):
             label[present[k]] = -1
-            whole += xlogx[total[k]]
         if kinds < 2:
             continue
 
@@ -112,7 +112,7 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
                     offset[x] += 1      # now the end of rank x
             for k in range(kinds):
                 below[k] = 0
-            left_sum, right_sum, done = 0.0, whole + xlogx[m], 0
+            change, done = 0.0, 0   # of the sum of x log x over both sides' counts
             for b in range(width - 1):
                 stop = offset[b + 1] if counted else offset[b]
                 if stop == done:
@@ -122,25 +122,23 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
                         h = cells[b * kinds + k]
                         if h > 0:
                             under, over = below[k], total[k] - below[k]
-                            left_sum += xlogx[under + h] - xlogx[under]
-                            right_sum += xlogx[over - h] - xlogx[over]
+                            change += xlogx[under + h] - xlogx[under] + xlogx[over - h] - xlogx[over]
                             below[k] = under + h
                 else:
                     for i in range(done, stop):
                         k = ordered[i]
                         under, over = below[k], total[k] - below[k]
-                        left_sum += xlogx[under + 1] - xlogx[under]
-                        right_sum += xlogx[over - 1] - xlogx[over]
+                        change += xlogx[under + 1] - xlogx[under] + xlogx[over - 1] - xlogx[over]
                         below[k] = under + 1
                 done = stop
                 if done < min_leaf:
                     continue
                 if m - done < min_leaf:
                     break
-                found = left_sum - xlogx[done] + right_sum - xlogx[m - done] - whole
-                if found > best + 1e-9:
+                found = change + xlogx[m] - xlogx[done] - xlogx[m - done]
+                if found > best + TIE:
                     best, best_feature, best_rank = found, f, b
-        if best_feature < 0 or best <= needed_gain(kinds, evidence):
+        if best_feature < 0 or best <= needed[kinds]:
             continue
 
         # split the range
@@ -161,14 +159,6 @@ def grow(ranked: Any, widths: Any, classes: Any, n_classes: int, on_line: int, x
         waiting += 2
         nodes += 2
     return feature[:nodes].copy(), threshold[:nodes].copy(), left[:nodes].copy(), gain[:nodes].copy()
-
-
-@compiled
-def needed_gain(kinds: int, evidence: float) -> Any:
-    """Half a quantile of chi-squared with kinds - 1 degrees of freedom (Wilson and Hilferty 1931), in nats."""
-    df = kinds - 1.0
-    root = 1.0 - 2.0 / (9.0 * df) + evidence * np.sqrt(2.0 / (9.0 * df))
-    return 0.5 * df * max(root, 0.0) ** 3
 
 
 @compiled

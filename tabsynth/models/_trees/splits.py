@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Self
 
 import numpy as np
@@ -40,6 +41,24 @@ class Splits:
 
     def __len__(self) -> int:
         return len(self.feature)
+
+    @cached_property
+    def above(self) -> Ints:
+        """Shape (nodes,): parent node, -1 at the root."""
+        above = np.full(len(self), -1, np.int32)
+        inner = np.flatnonzero(self.feature >= 0)
+        above[self.left[inner]] = above[self.left[inner] + 1] = inner
+        return above
+
+    @cached_property
+    def levels(self) -> list[NDArray[np.intp]]:
+        """Nodes by depth, the root first."""
+        levels, nodes = [], np.zeros(1, np.intp)
+        while len(nodes):
+            levels.append(nodes)
+            a = self.left[nodes[self.feature[nodes] >= 0]].astype(np.intp)
+            nodes = np.concatenate([a, a + 1])
+        return levels
 
     def leaves(self, seen: NDArray[np.uint8]) -> Ints:
         """Leaf of every row, shape (n,). seen: uint8, shape (columns, n), the bytes of all columns."""

@@ -48,10 +48,13 @@ class Tree:
 
     def draw(self, rows: Rows, key: np.uint64) -> Ints:
         """A code for every row."""
-        leaf = self.splits.leaves(rows.seen)
-        uniform = engine.strata(leaf, len(self.splits), key)
-        return np.asarray(engine.draw(leaf, self.splits.left, self.above, self.stop, self.go_left, self.first,
-                                      self.codes, self.upto, uniform))
+        n_nodes = len(self.splits)
+        node = self.splits.leaves(rows.seen)
+        if self.backoff > 0:
+            node = engine.climb(node, self.splits.above, self.stop, engine.strata(node, n_nodes, key))
+        uniform = engine.strata(node, n_nodes, ~key)
+        return np.asarray(engine.descend(node, self.splits.left, self.go_left, self.first, self.codes, self.upto,
+                                         uniform))
 
     def log_probability(self, rows: Rows, codes: Ints) -> Floats:
         """Shape (n,): log probability that `draw` gives these codes; at least log(FLOOR)."""
@@ -59,26 +62,8 @@ class Tree:
         while climbs.any():
             wanted += climbs * self.stop[node] * self._share(node, codes)
             climbs = climbs * (1 - self.stop[node])
-            node = np.maximum(self.above[node], 0)
+            node = np.maximum(self.splits.above[node], 0)
         return np.asarray(np.log(np.maximum(wanted, FLOOR)))
-
-    @cached_property
-    def above(self) -> Ints:
-        """Shape (nodes,): parent node, -1 at the root."""
-        above = np.full(len(self.splits), -1, np.int32)
-        inner = np.flatnonzero(self.splits.feature >= 0)
-        above[self.splits.left[inner]] = above[self.splits.left[inner] + 1] = inner
-        return above
-
-    @cached_property
-    def levels(self) -> list[NDArray[np.intp]]:
-        """Nodes by depth, the root first."""
-        levels, nodes = [], np.zeros(1, np.intp)
-        while len(nodes):
-            levels.append(nodes)
-            a = self.splits.left[nodes[self.splits.feature[nodes] >= 0]].astype(np.intp)
-            nodes = np.concatenate([a, a + 1])
-        return levels
 
     @cached_property
     def upto(self) -> NDArray[np.int64]:
@@ -108,8 +93,8 @@ class Tree:
         """Shape (nodes,): a leaf's rows, and at inner nodes the sum of what the two children pass on."""
         total = np.concatenate([[0], np.cumsum(self.count, dtype=np.float64)])
         out = np.asarray(np.diff(total[self.first]))
-        for nodes in self.levels[:0:-1]:
-            np.add.at(out, self.above[nodes], out[nodes] * passed_on[nodes])
+        for nodes in self.splits.levels[:0:-1]:
+            np.add.at(out, self.splits.above[nodes], out[nodes] * passed_on[nodes])
         return out
 
     @cached_property
@@ -141,13 +126,13 @@ class Tree:
         k = self._n_codes
         node = np.repeat(np.arange(len(self.splits), dtype=np.int64), np.diff(self.first))
         keys, weights = [node * k + self.codes], [self.count.astype(np.float64)]
-        at_leaf = {d: np.isin(node, nodes) for d, nodes in enumerate(self.levels)}
+        at_leaf = {d: np.isin(node, nodes) for d, nodes in enumerate(self.splits.levels)}
         below: tuple[NDArray[np.int64], Floats] = np.zeros(0, np.int64), np.zeros(0)
-        for depth in range(len(self.levels) - 1, 0, -1):
+        for depth in range(len(self.splits.levels) - 1, 0, -1):
             own = at_leaf[depth]
             here, code = np.divmod(np.concatenate([below[0], keys[0][own]]), k)
             passed = np.concatenate([below[1], weights[0][own]]) * (1 - self.stop[here])
-            merged, place = np.unique(self.above[here].astype(np.int64) * k + code, return_inverse=True)
+            merged, place = np.unique(self.splits.above[here].astype(np.int64) * k + code, return_inverse=True)
             below = merged, np.bincount(place, passed, len(merged)).astype(np.float64)
             keys.append(below[0])
             weights.append(below[1])

@@ -57,4 +57,5 @@ def _facts(document: Mapping[str, Any]) -> dict[str, Any]:
         "counts": view.counts(document), "columns": view.columns(document), "decisions": view.decisions(document),
         "kinds": ", ".join(f"{n} {kind}" for kind, n in view.kind_counts(document)),
         "made": view.made(document), "settings": view.settings(document),
+        "calibration": view.calibration(document),
     }

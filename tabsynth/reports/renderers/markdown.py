@@ -36,6 +36,9 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield from ["", *_table(decisions)]
     yield from ["", "## Provenance", ""]
     yield from (f"- {_text(name)}: {_text(value)}" for name, value in view.made(document))
+    if (calibration := view.calibration(document)) is not None:
+        yield from ["", "## Choice of settings", "", _text(calibration[0])]
+        yield from (["", *_table(calibration[1])] if calibration[1] else [])
     yield from ["", "## Limits", "", *(f"- {limit}" for limit in wording.LIMITS)]
 
 
