@@ -56,7 +56,7 @@ class SeqForest(Synthesizer):
             a (d - 1) / (m + a (d - 1)); 0 = never.
         parents: columns that one tree may read; chosen by what a coarse tree gains from them.
         classes: steps into which a long line is cut for judging splits.
-        order: "small" (columns with few values first) or "schema" (as the table has them), both after the declared
+        order: "schema" (as the table has them) or "small" (columns with few values first), both after the declared
             target, or names in the order that is wanted, the others following. Columns that rows of a unit share
             always come first, so that further rows of a unit are exactly conditional on them.
     """
@@ -70,12 +70,12 @@ class SeqForest(Synthesizer):
                 {"leaf": 3, "evidence": 1.5, "honesty": 0.03, "backoff": 3.0},
                 {"leaf": 5, "evidence": 2.0, "honesty": 0.05, "backoff": 3.0},
                 {"leaf": 20, "evidence": 3.0, "honesty": 0.05, "backoff": 4.0}),
-        variants=({"order": "small"}, {"order": "schema"}),
+        variants=({"order": "schema"}, {"order": "small"}),
         few={"leaf": 20, "evidence": 1.5, "honesty": 0.0, "backoff": 3.0})
     chain_: Chain
 
     def __init__(self, leaf: int = 3, evidence: float = 1.0, honesty: float = 0.03, backoff: float = 3.0,
-                 parents: int = 20, classes: int = 32, order: str | list[str] = "small") -> None:
+                 parents: int = 20, classes: int = 32, order: str | list[str] = "schema") -> None:
         if leaf < 1 or parents < 1 or classes < 2 or backoff < 0:
             raise UsageError("seqforest needs leaf >= 1, parents >= 1, classes >= 2 and backoff >= 0; got "
                              f"leaf {leaf}, parents {parents}, classes {classes}, backoff {backoff}.")

@@ -18,10 +18,11 @@ from tabsynth.core.synthesizer import Generative
 SHARE: Final = 0.15
 """Of the people, held back."""
 HELD_ROWS: Final = 10_000
+HELD_CELLS: Final = 250_000
 FIT_ROWS: Final = 50_000
-FIT_CELLS: Final = 1_500_000
-"""Most rows to score on, and most rows and cells to fit candidates to, so that the cost of a calibration does not grow
-with the table."""
+FIT_CELLS: Final = 1_000_000
+"""Most rows and cells to score on and to fit candidates to, so that the cost of a calibration does not grow with the
+table: distances between rows take their number squared."""
 SYNTHETIC_ROWS: Final = 8_000
 POOL: Final = 4
 ENOUGH: Final = 500
@@ -76,7 +77,7 @@ def hold_back(coding: Coding, codes: Codes, units: NDArray[np.int64], rng: np.ra
     place = rng.permutation(people)[units]
     ends = np.cumsum(np.bincount(place, minlength=people))
     n_held = int(SHARE * people)
-    held = place < min(n_held, _fitting(ends, HELD_ROWS))
+    held = place < min(n_held, _fitting(ends, min(HELD_ROWS, HELD_CELLS // len(codes.names))))
     most = min(FIT_ROWS, FIT_CELLS // len(codes.names))
     fit = (place >= n_held) & (place < n_held + _fitting(ends[n_held:] - ends[n_held - 1], most))
     train = Codes(codes.names, codes.sizes, np.asfortranarray(codes.values[fit]), codes.weights[fit])

@@ -12,12 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tabsynth.core.coding import ROWS, Coding
 from tabsynth.evaluation.identity import occurs, row_ids
-from tabsynth.evaluation.intervals import Z95, delong
 from tabsynth.pipeline.held_back import Ints, Sides
 
 FOLDS: Final = 3
@@ -82,6 +80,10 @@ def score(synth: Ints, sides: Sides, rng: np.random.Generator) -> Score:
 
 def detection(synth: Ints, sides: Sides, rng: np.random.Generator) -> tuple[float, float]:
     """AUC of gradient boosting on codes and its standard error by person (DeLong)."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # loads for a second, which no other command waits
+
+    from tabsynth.evaluation.intervals import Z95, delong
+
     rows = np.concatenate([synth, sides.held]).astype(np.float64)
     truth = np.repeat([1, 0], [len(synth), len(sides.held)])
     _, person = np.unique(sides.units, return_inverse=True)
