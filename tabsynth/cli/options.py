@@ -19,6 +19,9 @@ SeedOption = Annotated[int | None, typer.Option(
 SplitSeedOption = Annotated[int | None, typer.Option(
     "--seed", metavar="N", help="Seed of the split's key. Leave it out before a fit with --epsilon: whoever knows "
                                 "the key can tell who was in the training table.")]
+RefineOption = Annotated[bool, typer.Option(
+    "--refine", help="Thin the model's rows by a critic, if that makes them harder to tell from real ones without more "
+                     "copying. Not with --epsilon.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 DryRunOption = Annotated[bool, typer.Option(
     "--dry-run", help="Say what would be done; read no row, book and write nothing.")]

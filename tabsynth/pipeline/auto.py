@@ -43,8 +43,8 @@ class Selected:
     calibration: Mapping[str, Any] | None
 
 
-def choose(model: str, *, private: bool, people: int | None = None) -> Choice:
-    """Resolve ``auto`` and refuse a model that cannot keep, or does not need, a guarantee.
+def choose(model: str, *, private: bool, refine: bool = False, people: int | None = None) -> Choice:
+    """Resolve ``auto`` and refuse a model that cannot keep, or does not need, a guarantee, and a critic beside one.
 
     Args:
         people: in the table; None = not known yet.
@@ -52,6 +52,9 @@ def choose(model: str, *, private: bool, people: int | None = None) -> Choice:
     >>> choose("auto", private=True).model
     'marginal'
     """
+    if private and refine:
+        raise UsageError("refinement looks at real rows outside the budget, so that it does not go with epsilon.",
+                         fix="Leave out --refine (in Python: refine=True), or fit without epsilon.")
     if model == "auto":
         if private:
             return Choice("marginal", "epsilon is set: noisy marginals on a junction tree are the most accurate "

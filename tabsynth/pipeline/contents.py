@@ -21,6 +21,8 @@ PURPOSE: Final = {
     "arrays.safetensors": "the numbers that the model consists of",
 }
 NO_GUARANTEE: Final = "PERSONAL DATA"
+MEASURED: Final = {"detection": "detection AUC", "dcr_share": "DCR share", "copy_ratio": "copy ratio"}
+"""Names of what a refinement was judged by, and words for them."""
 
 
 def inspect_model(path: Path, *, passphrase: str | None = None) -> dict[str, Any]:
@@ -104,6 +106,8 @@ def lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if facts["info"].get("calibration"):
         found = facts["info"]["calibration"]
         yield "Choice", f"mode {found['mode']}: {found['reason']}"
+    if "refinement" in facts["info"]:
+        yield "Refined", refinement(facts["info"]["refinement"])
     yield "Unit", f"column {facts['unit']}, whose ids are made anew" if facts["unit"] else \
                   "every row is another person"
     yield "Codes", "follow from the public schema, or were bought from the budget." if facts["public_coding"] else \
@@ -133,3 +137,14 @@ def learned(column: Mapping[str, Any]) -> str:
         text += f"; {pooled['levels']:,} rare pooled ({share} % of rows)"
     return "; ".join([text, *(f"equals {one['formula']} in {100 * one['share']:.1f} % of rows"
                               for one in column["equals"])])
+
+
+def refinement(facts: Mapping[str, Any]) -> str:
+    """What `pipeline.refine` did, in one sentence; `facts` as a model file keeps them."""
+    if not facts["kept"]:
+        return f"refused, the plain model stands: {facts['reason']}"
+    before, after = facts["before"], facts["after"]
+    changes = (f"{text} from {before[name]['value']:.3f} to {after[name]['value']:.3f} (+- {after[name]['error']:.3f})"
+               for name, text in MEASURED.items() if before[name] and after[name])
+    return f"{facts['rounds']} rounds, {100 * facts['share_kept']:.0f} % of drawn rows kept; on people held back " \
+           f"{', '.join(changes)}."

@@ -88,7 +88,7 @@ def evaluate(synthetic: Any, train: Any, holdout: Any, *, schema: Schema | str |
 
 def release(data: Any, output: str | Path, *, epsilon: float | str | None = None, no_dp: bool = False,
             schema: Schema | str | Path | None = None, unit: str | None = None, model: str = "auto",
-            settings: dict[str, Any] | None = None, mode: str | None = None, n: int | None = None,
+            settings: dict[str, Any] | None = None, mode: str | None = None, refine: bool = False, n: int | None = None,
             delta: float | str | None = None, ledger: str | Path | None = None, population: str | None = None,
             allow_large_epsilon: bool = False, policy: str = "controlled", holdout: float = splits.HOLDOUT,
             disclose_evaluation: bool = False, seed: int | None = None, name: str = "table",
@@ -102,6 +102,7 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
         data: path of a table, "demo:NAME", or a frame.
         output: the release folder.
         schema: needed with epsilon; a file's path, or for frames also a Schema.
+        refine: thin the model's rows by a critic, if that pays; not with epsilon.
         name: what the table is called in the report and, without a declared population, in the ledger (frames only).
         settings, mode: see `TabularSynthesizer`.
         ledger: with epsilon; None = ``tabsynth-ledger`` beside the input, for frames in the working directory.
@@ -124,7 +125,7 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
     reading = Reading(Path(schema), unit) if by_path and isinstance(schema, str | Path) else Reading(None, unit)
     request = releases.Request(
         table=str(data) if by_path else "", output=Path(output), privacy=privacy, reading=reading, model=model,
-        settings=settings, mode=mode, rows=n, seed=seed, policy=policy, holdout=holdout,
+        settings=settings, mode=mode, refine=refine, rows=n, seed=seed, policy=policy, holdout=holdout,
         disclose_evaluation=disclose_evaluation, force=force, passphrase=passphrase,
         log=Keeping(by_path or log is not None, None if log is None else Path(log)),
         source=None if by_path else _input(data, schema, unit, name, private=privacy is not None))

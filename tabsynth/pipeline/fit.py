@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import tabsynth
 from tabsynth.core import artifact, registry
-from tabsynth.core.coding import Coding
+from tabsynth.core.coding import Codes, Coding
 from tabsynth.core.compact import Compact
 from tabsynth.core.errors import PrivacyError, SchemaError
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.schema import Schema
 from tabsynth.core.synthesizer import Generative
 from tabsynth.core.table import Table
+from tabsynth.models.refined import restored
 from tabsynth.pipeline.auto import Choice, choose, select
 from tabsynth.pipeline.calibration import Mode, mode_for
 from tabsynth.pipeline.inputs import AnyInput
+from tabsynth.pipeline.refine import Build, refined
 from tabsynth.pipeline.settings import configured
 from tabsynth.pipeline.split import require_units
 from tabsynth.privacy.budget import Budget
@@ -78,7 +82,7 @@ def load_model(path: Path, *, passphrase: str | None = None) -> Fitted:
     """A fitted model from its file. Nothing in the file is executed; see ``core.artifact.read`` for the errors."""
     stored = artifact.load(path, passphrase=passphrase)
     with artifact.fitting(path):
-        generator = registry.load("models", stored.model).from_state(stored.state, stored.coding)
+        generator = restored(stored.model, stored.state, stored.coding)
     statement = stored.privacy.get("statement")
     return Fitted(
         choice=Choice(stored.model, str(stored.info.get("reason", ""))), generator=generator, privacy=stored.privacy,
@@ -86,7 +90,8 @@ def load_model(path: Path, *, passphrase: str | None = None) -> Fitted:
 
 
 def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None = None, rng: np.random.Generator,
-        settings: Mapping[str, Any] | None = None, mode: str | None = None, progress: Progress = silent) -> Fitted:
+        settings: Mapping[str, Any] | None = None, mode: str | None = None, refine: bool = False,
+        progress: Progress = silent) -> Fitted:
     """Fit a model to a table.
 
     Args:
@@ -97,6 +102,7 @@ def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None 
         settings: keyword arguments of the model's constructor.
         mode: how the complexity of a model without a guarantee is calibrated; one of ``calibration.MODES``, None =
             "balanced" where the model can be calibrated. `settings` stay as they are.
+        refine: thin the model's rows by a critic, if that pays; see ``pipeline.refine``. Not with epsilon.
 
     Raises:
         PrivacyError: refused budget, cap exceeded, ledger locked or broken, missing public facts.
@@ -104,20 +110,20 @@ def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None 
         UsageError: the model does not exist or does not go with the wish.
     """
     privacy = privacy or Privacy()
-    choice = choose(model, private=privacy.wanted)
+    choice = choose(model, private=privacy.wanted, refine=refine)
     calibrated = mode_for(mode, model, private=privacy.wanted)
     require_columns(table.schema)
-    unfitted = configured(registry.load("models", choice.model), settings or {}, model=choice.model)
+    unfitted = build(choice.model, settings)
     info = {"tabsynth": tabsynth.__version__, "settings": dict(settings or {})}
     if privacy.wanted:
         assert isinstance(table, Table)
         return fit_private(table, unfitted, choice, privacy, info, rng=rng, progress=progress)
-    return fit_open(Compact.of(table), model, info, calibrated, rng=rng, progress=progress)
+    return fit_open(Compact.of(table), model, info, calibrated, refine=refine, rng=rng, progress=progress)
 
 
-def fit_open(rows: Compact, model: str, info: Mapping[str, Any], mode: Mode, *, rng: np.random.Generator,
+def fit_open(rows: Compact, model: str, info: Mapping[str, Any], mode: Mode, *, refine: bool, rng: np.random.Generator,
              progress: Progress = silent) -> Fitted:
-    """Code the rows once, choose model and settings, fit to all rows."""
+    """Code the rows once, choose model and settings, fit to all rows; then refine that model."""
     require_units(rows)
     progress("encode", 0, 1)
     coding = Coding.learn(rows)
@@ -126,10 +132,25 @@ def fit_open(rows: Compact, model: str, info: Mapping[str, Any], mode: Mode, *, 
     choice = choose(model, private=False, people=int(rows.units.max()) + 1)
     found = select(choice, coding, codes, rows.units, settings=info["settings"], mode=mode,
                    contested=model == "auto", rng=rng, progress=progress)
-    unfitted = configured(registry.load("models", found.choice.model), found.settings, model=found.choice.model)
-    generator = unfitted.fit_coded(codes, coding, rng=rng, progress=progress)
-    facts = {**info, "settings": dict(found.settings), "calibration": found.calibration}
+    generator, refinement = learned(codes, coding, rows.units, partial(build, found.choice.model, found.settings),
+                                    refine=refine, rng=rng, progress=progress)
+    facts = {**info, "settings": dict(found.settings), "calibration": found.calibration, **refinement}
     return Fitted(found.choice, generator, {"personal_data": True, "notice": artifact.PERSONAL_DATA}, None, facts)
+
+
+def learned(codes: Codes, coding: Coding, units: NDArray[np.int64], unfitted: Build, *, refine: bool,
+            rng: np.random.Generator, progress: Progress = silent) -> tuple[Generative, dict[str, Any]]:
+    """A model of coded rows, and what came of its refinement under "refinement"; nothing where none was asked for."""
+    plain = unfitted().fit_coded(codes, coding, rng=rng, progress=progress)
+    if not refine:
+        return plain, {}
+    model, facts = refined(plain, codes, units, unfitted, rng, progress)
+    return model, {"refinement": facts}
+
+
+def build(model: str, settings: Mapping[str, Any] | None) -> Any:
+    """A registered model with its settings, before its fit."""
+    return configured(registry.load("models", model), settings or {}, model=model)
 
 
 def require_columns(schema: Schema) -> None:

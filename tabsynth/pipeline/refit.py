@@ -5,17 +5,19 @@ A refit is never booked, written or released.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
-from tabsynth.core import registry
+from tabsynth.core.coding import Coding
+from tabsynth.core.compact import Compact
 from tabsynth.core.schema import Schema
 from tabsynth.core.synthesizer import Generative
 from tabsynth.core.table import Table
 from tabsynth.evaluation.protocol import Draw, Refit
-from tabsynth.pipeline.fit import Fitted
-from tabsynth.pipeline.settings import configured
+from tabsynth.pipeline.fit import Fitted, build, learned
+from tabsynth.pipeline.refine import Build
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.curator import Curator
 from tabsynth.privacy.ledger import Ledger
@@ -36,15 +38,23 @@ def refit_of(fitted: Fitted) -> Refit:
     the recipe gives away, and its result stays inside the house. Privacy noise takes no seed, so that findings of such
     refits are not repeated by the evaluation's seed.
     """
-    name, settings = fitted.choice.model, fitted.info.get("settings", {})
+    unfitted = partial(build, fitted.choice.model, fitted.info.get("settings", {}))
 
     def refit(table: Table, rng: np.random.Generator) -> Draw:
-        unfitted = configured(registry.load("models", name), settings, model=name)
-        model: Generative = unfitted.fit(table, rng=rng) if fitted.statement is None else _on_scratch(
-            unfitted, table, fitted.generator.coding_.schema, fitted.statement.budget, rng)
+        model = _on_all(unfitted, table, "refinement" in fitted.info, rng) if fitted.statement is None else _on_scratch(
+            unfitted(), table, fitted.generator.coding_.schema, fitted.statement.budget, rng)
         return lambda n, rng: model.sample(n, rng=rng)
 
     return refit
+
+
+def _on_all(unfitted: Build, table: Table, refine: bool, rng: np.random.Generator) -> Generative:
+    """A fit without a guarantee, refined as the model was."""
+    rows = Compact.of(table)
+    coding = Coding.learn(rows)
+    units = rows.units[rows.units >= 0]  # rows without a person are not coded
+    model, _ = learned(coding.encode(rows), coding, units, unfitted, refine=refine, rng=rng)
+    return model
 
 
 def _on_scratch(unfitted: Any, table: Table, schema: Schema, budget: Budget, rng: np.random.Generator) -> Generative:

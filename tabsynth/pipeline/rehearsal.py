@@ -71,7 +71,7 @@ class Rehearsal:
 
 
 def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, Any] | None, privacy: Privacy | None,
-             files: Sequence[str], mode: str | None = None) -> Rehearsal:
+             files: Sequence[str], mode: str | None = None, refine: bool = False) -> Rehearsal:
     """Check what can be checked without a row.
 
     Args:
@@ -87,7 +87,7 @@ def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, 
     if private and schema is None:
         raise UsageError("a fit with --epsilon needs --schema: everything about the columns must be public.",
                          fix=f"Write one with: tabsynth inspect {spec} -o schema.yaml, then add bounds and levels.")
-    choice = choose(model, private=private)
+    choice = choose(model, private=private, refine=refine)
     mode_for(mode, model, private=private)
     configured(registry.load("models", choice.model), settings or {}, model=choice.model)
     columns, unit = names, reading.unit or "row"

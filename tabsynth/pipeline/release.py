@@ -20,6 +20,7 @@ from tabsynth.core.progress import Progress, silent
 from tabsynth.core.sealing import check_passphrase
 from tabsynth.core.table import Table
 from tabsynth.evaluation.verdict import load_policy
+from tabsynth.pipeline.auto import choose
 from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
 from tabsynth.pipeline.evaluation_log import EvaluationLog, Keeping
 from tabsynth.pipeline.fit import Fitted, Privacy, fit
@@ -66,6 +67,7 @@ class Request:
     model: str = "auto"
     settings: Mapping[str, Any] | None = None
     mode: str | None = None
+    refine: bool = False
     rows: int | None = None
     seed: int | None = None
     policy: str = "controlled"
@@ -107,7 +109,7 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     rng = generator(request.seed)
     privacy = None if request.privacy is None else named(request.privacy, source)
     fitted = fit(parts.train, model=request.model, privacy=privacy, rng=rng, settings=request.settings,
-                 mode=request.mode, progress=progress)
+                 mode=request.mode, refine=request.refine, progress=progress)
     synth = draw_rows(fitted, request.rows or default_rows(fitted, parts.train), rng, progress)
     evaluation = evaluate(
         synth, parts.train, parts.holdout, seed=request.seed or 0, policy=request.policy,
@@ -227,7 +229,8 @@ def origin_of(request: Request, source: Input[Table], fitted: Fitted, evaluation
         fingerprint = provenance.fingerprint(path, key)
     return provenance.Origin(
         dataset=source.name, outcome=evaluation.outcome, created=datetime.now(UTC).date().isoformat(),
-        config={"model": fitted.choice.model, "settings": dict(fitted.info["settings"]), "policy": request.policy,
+        config={"model": fitted.choice.model, "settings": dict(fitted.info["settings"]), "refine": request.refine,
+                "policy": request.policy,
                 "holdout": request.holdout, "schema": source.schema_source,
                 "differential_privacy": request.privacy is not None},
         training_fingerprint=fingerprint,
@@ -244,6 +247,7 @@ def source_path(table: str) -> str:
 def refuse_early(request: Request) -> None:
     """Refuse, before a row is read or a budget booked, what would otherwise fail after the fit."""
     load_policy(request.policy)
+    choose(request.model, private=request.privacy is not None, refine=request.refine)
     check_folder(request.output)
     if request.passphrase is not None:
         check_passphrase(request.passphrase)

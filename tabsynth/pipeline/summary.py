@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tabsynth.core.finding import Finding
+from tabsynth.pipeline.contents import refinement
 from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.release import Released
 from tabsynth.reports import guarantee
@@ -23,6 +24,8 @@ def summary(done: Released) -> Iterator[str]:
     yield from wrapped("Privacy", promise(done.fitted))
     if done.fitted.info.get("calibration"):
         yield from wrapped("Settings", calibrated(done.fitted.info))
+    if "refinement" in done.fitted.info:
+        yield from wrapped("Refined", refinement(done.fitted.info["refinement"]))
     yield ""
     yield f"  {'measure':<40}{'value':>9}{'floor':>9}{'ceiling':>9}"
     for finding in key_figures(done.evaluation.findings):

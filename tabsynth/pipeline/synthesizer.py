@@ -38,6 +38,8 @@ class TabularSynthesizer:
         settings: keyword arguments for the model's constructor.
         mode: how closely "seqforest" may follow the rows: "max_fidelity", "balanced" (what None means) or "cautious",
             each calibrated on people held back inside `fit`; "off" = at its own settings. `settings` stay as they are.
+        refine: thin the model's rows by a critic trained on people held back, if that makes them harder to tell from
+            real ones without more copying; not with epsilon. ``fitted_.info["refinement"]`` says what came of it.
 
     Attributes:
         fitted_: the model with its privacy facts (``pipeline.fit.Fitted``).
@@ -54,7 +56,7 @@ class TabularSynthesizer:
 
     def __init__(self, model: str = "auto", *, epsilon: float | str | None = None, delta: float | str | None = None,
                  ledger: str | Path | None = None, population: str | None = None,
-                 settings: dict[str, Any] | None = None, mode: str | None = None) -> None:
+                 settings: dict[str, Any] | None = None, mode: str | None = None, refine: bool = False) -> None:
         self.model = model
         self.epsilon = epsilon
         self.delta = delta
@@ -62,6 +64,7 @@ class TabularSynthesizer:
         self.population = population
         self.settings = settings
         self.mode = mode
+        self.refine = refine
 
     def fit(self, data: Any, schema: Schema | str | Path | None = None, *, unit: str | None = None,
             rng: int | np.random.Generator | None = None, y: None = None, **unknown: Any) -> Self:
@@ -86,7 +89,7 @@ class TabularSynthesizer:
         privacy = Privacy(self.epsilon, self.delta, None if self.ledger is None else Path(self.ledger),
                           self.population or (population.name if population else "unnamed"))
         self.fitted_ = fit(table, model=self.model, privacy=privacy, rng=generator(rng), settings=self.settings,
-                           mode=self.mode)
+                           mode=self.mode, refine=self.refine)
         self.schema_, self.statement_ = table.schema, self.fitted_.statement
         return self
 
@@ -182,7 +185,8 @@ class TabularSynthesizer:
         return self
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items() if v is not None)
+        shown = ", ".join(f"{k}={v!r}" for k, v in self.get_params().items()
+                          if v is not None and v is not False)
         return f"{type(self).__name__}({shown})"
 
     @classmethod

@@ -26,6 +26,7 @@ from tabsynth.cli.options import (
     NewPassphraseOption,
     PopulationOption,
     QuietOption,
+    RefineOption,
     SchemaOption,
     SeedOption,
     SetOption,
@@ -51,6 +52,7 @@ def command(
     seed: SeedOption = None,
     setting: SetOption = None,
     mode: ModeOption = None,
+    refine: RefineOption = False,
     format: FormatOption = "auto",
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -65,6 +67,7 @@ def command(
     """Fit a model to a table, with differential privacy (--epsilon) or without a formal guarantee."""
     from tabsynth.cli.passphrase import passphrase_in
     from tabsynth.core.files import check_writable, refuse_existing
+    from tabsynth.pipeline.contents import refinement
     from tabsynth.pipeline.fit import Privacy, fit, privacy_for
     from tabsynth.pipeline.inputs import AnyInput, Reading, read_compact, read_input
     from tabsynth.pipeline.rehearsal import rehearse
@@ -81,8 +84,8 @@ def command(
     if dry_run:
         wanted = None if epsilon is None else Privacy(epsilon, delta, ledger, population or "unnamed",
                                                       allow_large_epsilon)
-        tell_rehearsal(console, rehearse(table, reading, model=model, settings=settings, mode=mode, privacy=wanted,
-                                         files=[str(output)]))
+        tell_rehearsal(console, rehearse(table, reading, model=model, settings=settings, mode=mode, refine=refine,
+                                         privacy=wanted, files=[str(output)]))
         return
     with console.progress() as progress:
         progress("read", 0, 1)
@@ -92,20 +95,22 @@ def command(
         privacy = privacy_for(source, epsilon=epsilon, delta=delta, ledger=ledger, population=population,
                               allow_large=allow_large_epsilon)
         fitted = fit(source.table, model=model, privacy=privacy, rng=generator(seed), settings=settings,
-                     mode=mode, progress=progress)
+                     mode=mode, refine=refine, progress=progress)
         fitted.save(output, passphrase=passphrase, force=force)
     statement = None if fitted.statement is None else fitted.statement.to_json()
     console.document({"model": fitted.choice.model, "reason": fitted.choice.reason, "file": str(output),
                       "unit": source.table.schema.unit or "row", "schema": source.schema_source,
                       "personal_data": fitted.personal_data, "encrypted": passphrase is not None,
                       "settings": fitted.info["settings"], "calibration": fitted.info.get("calibration"),
-                      "statement": statement})
+                      "refinement": fitted.info.get("refinement"), "statement": statement})
     if as_json:
         return
     unit = source.table.schema.unit
     console.tell(f"{fitted.choice.model}: {fitted.choice.reason}", label="Model")
     if fitted.info.get("calibration"):
         console.tell(calibrated(fitted.info), label="Settings")
+    if refine:
+        console.tell(refinement(fitted.info["refinement"]), label="Refined")
     console.tell("every row is another person" if unit is None else f"column {unit}", label="Unit")
     console.tell("guessed; write and review one with tabsynth inspect." if source.guessed else source.schema_source,
                  label="Schema")

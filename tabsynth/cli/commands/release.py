@@ -32,6 +32,7 @@ from tabsynth.cli.options import (
     PolicyOption,
     PopulationOption,
     QuietOption,
+    RefineOption,
     SchemaOption,
     SeedOption,
     SetOption,
@@ -67,6 +68,7 @@ def command(
     seed: SeedOption = None,
     setting: SetOption = None,
     mode: ModeOption = None,
+    refine: RefineOption = False,
     format: FormatOption = "auto",
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -104,14 +106,16 @@ def command(
         table=table, output=output,
         privacy=None if no_dp else Privacy(epsilon, delta, ledger, population or "unnamed", allow_large_epsilon),
         reading=Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ())), model=model,
-        settings=parse_settings(setting or []), mode=mode, rows=n, seed=seed, policy=policy, holdout=holdout,
+        settings=parse_settings(setting or []), mode=mode, refine=refine, rows=n, seed=seed, policy=policy,
+        holdout=holdout,
         disclose_evaluation=disclose_evaluation, command=shown_command(sys.argv), force=force,
         log=Keeping(not no_log, log), passphrase=passphrase_in(passphrase_env))
     if dry_run:
         refuse_early(request)
         load_policy(policy)
         tell_rehearsal(console, rehearse(table, request.reading, model=model, settings=request.settings, mode=mode,
-                                         privacy=request.privacy, files=[f"{output}/share/", f"{output}/internal/"]))
+                                         refine=refine, privacy=request.privacy,
+                                         files=[f"{output}/share/", f"{output}/internal/"]))
         return
     with console.progress() as progress:
         done = release(request, progress=progress)
