@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -30,13 +30,24 @@ NO_ENDS: Final = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """A coded table. values: int32, shape (n, d), stored by column; weights: float64, shape (n,), summing to 1 for
-    each unit."""
+    """A coded table.
+
+    Args:
+        values: int32, shape (n, d), stored by column.
+        weights: float64, shape (n,), summing to 1 for each unit.
+        units: int64, shape (n,): whose row it is; None if every row is another unit.
+    """
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
     values: NDArray[np.int32]
     weights: NDArray[np.float64]
+    units: NDArray[np.int64] | None = None
+
+    def take(self, rows: NDArray[Any]) -> Self:
+        """These rows, by mask or position. Weights stay: whole units are to be taken."""
+        return replace(self, values=np.asfortranarray(self.values[rows]), weights=self.weights[rows],
+                       units=None if self.units is None else self.units[rows])
 
     def column(self, name: str) -> NDArray[np.int32]:
         return self.values[:, self.names.index(name)]
@@ -147,7 +158,7 @@ class Coding:
             else:
                 packed = rows.columns[name]
                 values[:, j] = one.encode(packed.cells)[packed.index][given]
-        return Codes(self.names, self.sizes, values, 1.0 / per_unit[people])
+        return Codes(self.names, self.sizes, values, 1.0 / per_unit[people], people)
 
     def _followed(self, formulas: Formulas, rows: Compact) -> NDArray[np.int32]:
         to = self.codecs[formulas.to.name]

@@ -48,7 +48,7 @@ class SeqForest(Synthesizer):
     """Sequence of trees.
 
     Args:
-        leaf: least number of training rows in a leaf.
+        leaf: least number of people in a leaf (as rows: times the mean rows of a person).
         evidence: standard deviations beyond chance that a split must gain; the larger, the simpler the trees.
         honesty: part of the separation by a column's splits that has to be real, on rows that they were not found on;
             nodes of sizes at which it is less are not split. 0 = no check.
@@ -92,8 +92,8 @@ class SeqForest(Synthesizer):
         counts = [np.bincount(column, minlength=size) for column, size in zip(columns, codes.sizes, strict=True)]
         lines = [self.coding_.codecs[name].ordered for name in codes.names]
         rows = Rows.of(columns, [byte_of_code(count, line) for count, line in zip(counts, lines, strict=True)])
-        fitter = Fitter(rows, codes.sizes, lines, _structure(len(rows), rng),
-                        Growth(self.leaf, self.evidence, self.honesty, self.backoff, self.parents, self.classes))
+        growth = Growth(self.leaf, self.evidence, self.honesty, self.backoff, self.parents, self.classes)
+        fitter = Fitter(rows, codes.sizes, lines, _structure(len(rows), rng), growth, codes.units)
         order = column_order(self.order, self.coding_, counts)
 
         def step(place: int) -> Step:

@@ -81,7 +81,7 @@ def hold_back(coding: Coding, codes: Codes, units: NDArray[np.int64], rng: np.ra
     held = place < min(n_held, _fitting(ends, min(HELD_ROWS, HELD_CELLS // len(codes.names))))
     most = min(FIT_ROWS, FIT_CELLS // len(codes.names))
     fit = (place >= n_held) & (place < n_held + _fitting(ends[n_held:] - ends[n_held - 1], most))
-    train = Codes(codes.names, codes.sizes, np.asfortranarray(codes.values[fit]), codes.weights[fit])
+    train = codes.take(fit)
     like_held = np.argsort(place[fit], kind="stable")[:int(held.sum())]
     return Sides(coding, train, codes.values[held], units[held], train.values[like_held])
 

@@ -111,7 +111,7 @@ def refined(plain: Generative, codes: Codes, units: NDArray[np.int64], build: Bu
     part = np.searchsorted(PARTS, rng.random(n_people), side="right")[units]
 
     def with_critic(own: Mask) -> Refined:
-        inner = build().fit_coded(_rows(codes, own), plain.coding_, rng=rng)
+        inner = build().fit_coded(codes.take(own), plain.coding_, rng=rng)
         return criticised(inner, codes, own, part == 1, rng)
 
     progress("refine", 0, STEPS)
@@ -139,14 +139,14 @@ def criticised(inner: Synthesizer, codes: Codes, own: Mask, held: Mask, rng: np.
         return inner.draw(n, rng=rng)
 
     some = _some(held, MOST_HELD, rng)
-    critic = Critic.learn(_rows(codes, some), inner.coding_, draw, rounds=ROUNDS, rng=rng)
-    return Refined(inner, critic.raked(draw(POOL_ROWS), margins(_rows(codes, own | held))))
+    critic = Critic.learn(codes.take(some), inner.coding_, draw, rounds=ROUNDS, rng=rng)
+    return Refined(inner, critic.raked(draw(POOL_ROWS), margins(codes.take(own | held))))
 
 
 def _sides(codes: Codes, coding: Coding, units: NDArray[np.int64], held: Mask, rng: np.random.Generator) -> Sides:
     """People whom neither model nor critic has seen, and the others."""
     rows = _some(held, MOST_JUDGED, rng)
-    return Sides(coding, _rows(codes, ~held), codes.values[rows], units[rows],
+    return Sides(coding, codes.take(~held), codes.values[rows], units[rows],
                  codes.values[_some(~held, len(rows), rng)])
 
 
@@ -154,10 +154,6 @@ def _some(rows: Mask, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Positions of at most so many of the rows."""
     places = np.flatnonzero(rows)
     return np.sort(rng.choice(places, min(len(places), most), replace=False))
-
-
-def _rows(codes: Codes, rows: NDArray[Any]) -> Codes:
-    return Codes(codes.names, codes.sizes, np.asfortranarray(codes.values[rows]), codes.weights[rows])
 
 
 def _facts(objection: str | None, share: float | None = None) -> dict[str, Any]:

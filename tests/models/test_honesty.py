@@ -98,3 +98,22 @@ def test_the_screen_finds_the_columns_that_tell(on_line):
     earlier = np.arange(30, dtype=np.int32)
     assert screen.best(30, earlier, 3).tolist() == [3, 17, 28]
     assert screen.best(30, earlier[:2], 3).tolist() == [0, 1]
+
+
+def test_leaves_and_evidence_count_people():
+    """Four equal rows of each person: as many rows as four times the people, and no more evidence than one has."""
+    x, z, y = (rng(seed).integers(0, 12, 1500) for seed in (1, 2, 3))
+    once = [np.repeat(column, 4) for column in (x, z, y)]
+    rows = table(once)
+    sizes = tuple(int(column.max()) + 1 for column in rows.codes)
+    growth = Growth(leaf=5, evidence=0.5, honesty=0.0, backoff=1.0, parents=20, classes=32)
+    trees = {}
+    for name, units in (("people", np.repeat(np.arange(1500), 4)), ("rows", None)):
+        fitter = Fitter(rows, sizes, [0] * 3, np.arange(6000), growth, units)
+        trees[name] = fitter.tree(2, np.array([0, 1], np.int32))
+    alone = fitted([x, z, y], leaf=5, evidence=0.5)
+    assert len(trees["people"].splits) == len(alone.splits) < len(trees["rows"].splits)
+    leaves = trees["people"].splits.feature < 0
+    assert trees["people"].rows[leaves].min() >= 20
+    assert trees["people"].backoff == 4 * alone.backoff
+    assert np.allclose(trees["people"].stop, alone.stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -67,16 +68,23 @@ class Fitter:
         rows: every row, all columns known.
         sizes, lines: per column, how many codes it has, and how many of the first lie on a line.
         structure: rows that trees are grown on; all rows then go through them to the leaves.
-        growth: settings.
+        growth: settings, which count units.
+        units: shape (n,): whose row it is; None if every row is another unit.
+
+    Attributes:
+        each: mean rows of a unit. Rows of one unit are as good as copies of each other at worst: leaves hold as many
+            more of them, and count for as many less.
     """
 
     def __init__(self, rows: Rows, sizes: tuple[int, ...], lines: list[int], structure: NDArray[np.intp],
-                 growth: Growth) -> None:
+                 growth: Growth, units: NDArray[np.int64] | None = None) -> None:
         self.rows, self.sizes, self.lines, self.growth = rows, sizes, lines, growth
+        self.units = None if units is None else units[structure]
+        self.each = 1.0 if self.units is None else len(self.units) / len(np.unique(self.units))
         self.screen = Screen(rows, lines)
         self.grown_on = rows if len(structure) == len(rows) else rows.take(structure)
         counts = np.arange(len(self.grown_on) + 1, dtype=np.float64)
-        self.xlogx = counts * np.log(np.maximum(counts, 1))
+        self.xlogx = counts * np.log(np.maximum(counts, 1)) / self.each
 
     def tree(self, column: int, earlier: Ints) -> Tree:
         """The tree of a column that may read the `earlier` ones."""
@@ -103,7 +111,7 @@ class Fitter:
     def _least_split(self, parents: Ints, ranks: NDArray[np.uint8], ranked: NDArray[np.uint8], target: Target) -> int:
         """Found by a tree grown on two thirds of the rows and checked on the others."""
         n = len(target.classes)
-        check = np.arange(n) % 3 == 2      # rows are in no order that matters
+        check = (np.arange(n) if self.units is None else self.units) % 3 == 2      # numbers without a meaning
         part = replace(target, classes=target.classes[~check])
         grown = self._grow(np.ascontiguousarray(ranked[:, ~check]), part, self.growth.leaf, 0)
         splits = Splits(parents, ranks, *grown[:3])
@@ -132,8 +140,8 @@ class Fitter:
               least: int) -> tuple[Ints, NDArray[np.uint8], Ints, NDArray[np.float64]]:
         widths = ranked.max(axis=1, initial=0).astype(np.int64) + 1
         grown: tuple[Ints, NDArray[np.uint8], Ints, NDArray[np.float64]] = engine.grow(
-            ranked, widths, target.classes, target.n_classes, target.on_line, self.xlogx, leaf, least, PER_CLASS,
-            self.growth.evidence)
+            ranked, widths, target.classes, target.n_classes, target.on_line, self.xlogx, math.ceil(leaf * self.each),
+            least, math.ceil(PER_CLASS * self.each), self.growth.evidence)
         return grown
 
     def _filled(self, column: int, target: Target, splits: Splits) -> Tree:
@@ -145,7 +153,7 @@ class Fitter:
         first = np.searchsorted(node, np.arange(len(splits) + 1))
         codes: Ints = held.astype(np.int32)
         distinct = engine.distinct_classes(first, target.class_of[codes], target.n_classes, splits.feature, splits.left)
-        return Tree(splits, first, codes, count.astype(np.int32), distinct, self.growth.backoff)
+        return Tree(splits, first, codes, count.astype(np.int32), distinct, self.growth.backoff * self.each)
 
 
 def most_gain(feature: Ints, gain: NDArray[np.float64], n_features: int) -> NDArray[np.intp]:
