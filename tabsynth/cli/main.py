@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import Final, NoReturn
 
 import typer
@@ -57,7 +58,18 @@ def run() -> NoReturn:
     if os.environ.get("TABSYNTH_DEBUG"):
         register()
         sys.exit(app(prog_name=NAME, standalone_mode=False) or 0)
-    sys.exit(_guarded())
+    _leave(_guarded())
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process. After an error at once: a file that was left half-read has a thread of the reader's, on which
+    the interpreter's orderly end aborts now and then. Whatever had to be cleaned up has been, on the way here."""
+    if code in (0, 1):
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _guarded() -> int:
