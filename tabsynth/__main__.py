@@ -1,6 +1,6 @@
 """``python -m tabsynth``: the command line."""
 
-from tabsynth.cli.main import run
+from tabsynth.cli.main import entry
 
 if __name__ == "__main__":
-    run()
+    entry()

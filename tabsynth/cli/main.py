@@ -51,25 +51,31 @@ def register() -> None:
     app.add_typer(ledger.app, name="ledger")
 
 
+def entry() -> NoReturn:
+    """What the installed command calls: `run`, and after an error the end of the process at once.
+
+    A file that was left half-read has a thread of the reader's, on which the interpreter's orderly end aborts now and
+    then. Whatever had to be cleaned up has been by then.
+    """
+    try:
+        run()
+    except SystemExit as end:
+        if end.code in (None, 0, 1):
+            raise
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)
+
+
 def run() -> NoReturn:
-    """Entry point. Every ending is one of the exit codes of the README; a traceback only with TABSYNTH_DEBUG=1."""
+    """The command. Every ending is one of the exit codes of the README; a traceback only with TABSYNTH_DEBUG=1."""
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # spinning threads cost more than they give; --jobs is for processes
     if os.environ.get("TABSYNTH_DEBUG"):
         register()
         sys.exit(app(prog_name=NAME, standalone_mode=False) or 0)
-    _leave(_guarded())
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process. After an error at once: a file that was left half-read has a thread of the reader's, on which
-    the interpreter's orderly end aborts now and then. Whatever had to be cleaned up has been, on the way here."""
-    if code in (0, 1):
-        sys.exit(code)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
+    sys.exit(_guarded())
 
 
 def _guarded() -> int:
