@@ -44,6 +44,11 @@ class Codes:
     weights: NDArray[np.float64]
     units: NDArray[np.int64] | None = None
 
+    @property
+    def unit_of(self) -> NDArray[np.int64]:
+        """Shape (n,): whose row it is, where every row may be another unit."""
+        return np.arange(len(self.values)) if self.units is None else self.units
+
     def take(self, rows: NDArray[Any]) -> Self:
         """These rows, by mask or position. Weights stay: whole units are to be taken."""
         return replace(self, values=np.asfortranarray(self.values[rows]), weights=self.weights[rows],

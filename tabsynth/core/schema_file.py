@@ -26,12 +26,13 @@ _SINGLE_TEXTS: Final = ("name", "format", "pattern", "description", "source", "u
 _TEMPORAL: Final = ("date", "datetime", "time")
 
 
-def load_schema(path: Path) -> Schema:
+def load_schema(path: str | Path) -> Schema:
     """Read ``schema.yaml`` or ``.json`` (safe loader, no aliases).
 
     Raises:
         SchemaError: names the field and what is allowed there. SourceError: no such file.
     """
+    path = Path(path)
     if not path.is_file():
         raise SourceError(f"schema file {path} does not exist.", fix="Check the path.")
     try:

@@ -93,7 +93,7 @@ class SeqForest(Synthesizer):
         lines = [self.coding_.codecs[name].ordered for name in codes.names]
         rows = Rows.of(columns, [byte_of_code(count, line) for count, line in zip(counts, lines, strict=True)])
         growth = Growth(self.leaf, self.evidence, self.honesty, self.backoff, self.parents, self.classes)
-        fitter = Fitter(rows, codes.sizes, lines, _structure(len(rows), rng), growth, codes.units)
+        fitter = Fitter(rows, codes.sizes, lines, _structure(len(rows), rng), growth, codes.unit_of)
         order = column_order(self.order, self.coding_, counts)
 
         def step(place: int) -> Step:

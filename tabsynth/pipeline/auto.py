@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tabsynth.core import registry
 from tabsynth.core.coding import Codes, Coding
@@ -72,20 +71,20 @@ def choose(model: str, *, private: bool, refine: bool = False, people: int | Non
     return Choice(model, "chosen by name.")
 
 
-def select(choice: Choice, coding: Coding, codes: Codes, units: NDArray[np.int64], *, settings: Settings, mode: Mode,
+def select(choice: Choice, coding: Coding, codes: Codes, *, settings: Settings, mode: Mode,
            contested: bool, rng: np.random.Generator, progress: Progress = silent) -> Selected:
     """Settings for a model without a guarantee, and where `contested` whether a baseline does as well.
 
     Args:
-        coding, codes: of the whole table. units: whose row it is, shape (n,).
+        coding, codes: of the whole table.
         settings: the caller's own, which stay as they are.
         contested: the model was not asked for by name.
     """
     if not registry.find("models", choice.model).facts.get("calibrated"):
         return Selected(choice, settings, None)
     streams = Streams.from_rng(rng)
-    enough = mode != "off" and int(units.max()) + 1 >= ENOUGH
-    sides = hold_back(coding, codes, units, streams.stream(0, "held back")) if enough else None
+    enough = mode != "off" and int(codes.unit_of.max()) + 1 >= ENOUGH
+    sides = hold_back(coding, codes, streams.stream(0, "held back")) if enough else None
     found = calibrate(choice.model, settings, mode, sides, streams, progress=progress)
     if sides is None or found.winner is None or not contested:
         return Selected(choice, found.settings, found.evidence(winner=found.winner))

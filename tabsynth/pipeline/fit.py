@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import tabsynth
 from tabsynth.core import artifact, registry
@@ -130,21 +129,21 @@ def fit_open(rows: Compact, model: str, info: Mapping[str, Any], mode: Mode, *, 
     codes = coding.encode(rows)
     progress("encode", 1, 1)
     choice = choose(model, private=False, people=int(rows.units.max()) + 1)
-    found = select(choice, coding, codes, rows.units, settings=info["settings"], mode=mode,
+    found = select(choice, coding, codes, settings=info["settings"], mode=mode,
                    contested=model == "auto", rng=rng, progress=progress)
-    generator, refinement = learned(codes, coding, rows.units, partial(build, found.choice.model, found.settings),
-                                    refine=refine, rng=rng, progress=progress)
+    generator, refinement = learned(codes, coding, partial(build, found.choice.model, found.settings), refine=refine,
+                                    rng=rng, progress=progress)
     facts = {**info, "settings": dict(found.settings), "calibration": found.calibration, **refinement}
     return Fitted(found.choice, generator, {"personal_data": True, "notice": artifact.PERSONAL_DATA}, None, facts)
 
 
-def learned(codes: Codes, coding: Coding, units: NDArray[np.int64], unfitted: Build, *, refine: bool,
-            rng: np.random.Generator, progress: Progress = silent) -> tuple[Generative, dict[str, Any]]:
+def learned(codes: Codes, coding: Coding, unfitted: Build, *, refine: bool, rng: np.random.Generator,
+            progress: Progress = silent) -> tuple[Generative, dict[str, Any]]:
     """A model of coded rows, and what came of its refinement under "refinement"; nothing where none was asked for."""
     plain = unfitted().fit_coded(codes, coding, rng=rng, progress=progress)
     if not refine:
         return plain, {}
-    model, facts = refined(plain, codes, units, unfitted, rng, progress)
+    model, facts = refined(plain, codes, unfitted, rng, progress)
     return model, {"refinement": facts}
 
 

@@ -68,12 +68,9 @@ class Sides:
         return np.stack([drawn[name][some] for name in names], axis=1)
 
 
-def hold_back(coding: Coding, codes: Codes, units: NDArray[np.int64], rng: np.random.Generator) -> Sides:
-    """Split coded rows by person.
-
-    Args:
-        units: whose row it is, shape (n,), 0 .. people - 1.
-    """
+def hold_back(coding: Coding, codes: Codes, rng: np.random.Generator) -> Sides:
+    """Split coded rows by person."""
+    units = codes.unit_of
     people = int(units.max()) + 1
     place = rng.permutation(people)[units]
     ends = np.cumsum(np.bincount(place, minlength=people))

@@ -91,7 +91,7 @@ def objection(before: Looks, after: Looks) -> str | None:
     return None
 
 
-def refined(plain: Generative, codes: Codes, units: NDArray[np.int64], build: Build, rng: np.random.Generator,
+def refined(plain: Generative, codes: Codes, build: Build, rng: np.random.Generator,
             progress: Progress = silent) -> tuple[Generative, dict[str, Any]]:
     """The model with a critic, or the plain model where the gate refuses that, and what is known of the refinement.
 
@@ -101,10 +101,10 @@ def refined(plain: Generative, codes: Codes, units: NDArray[np.int64], build: Bu
     Args:
         plain: the model, fitted to the whole table.
         codes: that table, coded by the model's coding.
-        units: whose row each is, shape (n,), 0 .. people - 1.
         build: gives the same model before its fit.
         rng: model randomness.
     """
+    units = codes.unit_of
     n_people = int(units.max(initial=-1)) + 1
     if n_people < LEAST_PEOPLE:
         return plain, _facts(f"a critic needs {LEAST_PEOPLE:,} people, the table has {n_people:,}.")
@@ -117,7 +117,7 @@ def refined(plain: Generative, codes: Codes, units: NDArray[np.int64], build: Bu
     progress("refine", 0, STEPS)
     trial = with_critic(part == 0)
     progress("refine", 1, STEPS)
-    sides = _sides(codes, plain.coding_, units, part == 2, rng)
+    sides = _sides(codes, plain.coding_, part == 2, rng)
     before, after = Looks.at(trial.inner, sides, rng), Looks.at(trial, sides, rng)
     progress("refine", 2, STEPS)
     reason = objection(before, after)
@@ -143,10 +143,10 @@ def criticised(inner: Synthesizer, codes: Codes, own: Mask, held: Mask, rng: np.
     return Refined(inner, critic.raked(draw(POOL_ROWS), margins(codes.take(own | held))))
 
 
-def _sides(codes: Codes, coding: Coding, units: NDArray[np.int64], held: Mask, rng: np.random.Generator) -> Sides:
+def _sides(codes: Codes, coding: Coding, held: Mask, rng: np.random.Generator) -> Sides:
     """People whom neither model nor critic has seen, and the others."""
     rows = _some(held, MOST_JUDGED, rng)
-    return Sides(coding, codes.take(~held), codes.values[rows], units[rows],
+    return Sides(coding, codes.take(~held), codes.values[rows], codes.unit_of[rows],
                  codes.values[_some(~held, len(rows), rng)])
 
 

@@ -52,8 +52,7 @@ def _on_all(unfitted: Build, table: Table, refine: bool, rng: np.random.Generato
     """A fit without a guarantee, refined as the model was."""
     rows = Compact.of(table)
     coding = Coding.learn(rows)
-    units = rows.units[rows.units >= 0]  # rows without a person are not coded
-    model, _ = learned(coding.encode(rows), coding, units, unfitted, refine=refine, rng=rng)
+    model, _ = learned(coding.encode(rows), coding, unfitted, refine=refine, rng=rng)
     return model
 
 

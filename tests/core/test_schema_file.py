@@ -48,6 +48,7 @@ def columns(folder: Path, *lines: str) -> Schema:
 
 def test_yaml_and_json_are_exact_inverses(tmp_path: Path) -> None:
     assert load_schema(write(tmp_path, dump_schema(FULL))) == FULL
+    assert load_schema(str(write(tmp_path, dump_schema(FULL)))) == FULL
     assert schema_from_json(schema_to_json(FULL)) == FULL
     assert dump_schema(load_schema(write(tmp_path, dump_schema(FULL)))) == dump_schema(FULL)
 

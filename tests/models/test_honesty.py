@@ -26,7 +26,7 @@ def fitted(columns, **growth):
     sizes = tuple(int(column.max()) + 1 for column in rows.codes)
     settings = Growth(**{"leaf": 5, "evidence": 0.0, "honesty": 0.0, "backoff": 1.0, "parents": 20, "classes": 32,
                          **growth})
-    fitter = Fitter(rows, sizes, [0] * len(sizes), np.arange(len(rows)), settings)
+    fitter = Fitter(rows, sizes, [0] * len(sizes), np.arange(len(rows)), settings, np.arange(len(rows)))
     return fitter.tree(len(sizes) - 1, np.arange(len(sizes) - 1, dtype=np.int32))
 
 
@@ -108,7 +108,7 @@ def test_leaves_and_evidence_count_people():
     sizes = tuple(int(column.max()) + 1 for column in rows.codes)
     growth = Growth(leaf=5, evidence=0.5, honesty=0.0, backoff=1.0, parents=20, classes=32)
     trees = {}
-    for name, units in (("people", np.repeat(np.arange(1500), 4)), ("rows", None)):
+    for name, units in (("people", np.repeat(np.arange(1500), 4)), ("rows", np.arange(6000))):
         fitter = Fitter(rows, sizes, [0] * 3, np.arange(6000), growth, units)
         trees[name] = fitter.tree(2, np.array([0, 1], np.int32))
     alone = fitted([x, z, y], leaf=5, evidence=0.5)

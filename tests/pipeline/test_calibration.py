@@ -44,7 +44,7 @@ def people(n: int = 900, *, seed: int = 0, visits: bool = False) -> Compact:
 
 def sides_of(rows: Compact, seed: int = 0) -> Sides:
     coding = Coding.learn(rows)
-    return hold_back(coding, coding.encode(rows), rows.units, np.random.default_rng(seed))
+    return hold_back(coding, coding.encode(rows), np.random.default_rng(seed))
 
 
 def candidate(detection: float, dcr: float = 0.5, ratio: Copies | None = None, model: str = "seqforest",
@@ -58,7 +58,7 @@ def test_a_person_is_on_one_side_and_the_sample_is_as_large_as_the_other_side() 
     codes = coding.encode(rows)
     tagged = replace(codes, values=np.c_[codes.values, rows.units.astype(np.int32)], names=(*codes.names, "who"),
                      sizes=(*codes.sizes, 900))
-    sides = hold_back(coding, tagged, rows.units, np.random.default_rng(3))
+    sides = hold_back(coding, tagged, np.random.default_rng(3))
     held, fitted = set(sides.held[:, -1]), set(sides.train.values[:, -1])
     assert not held & fitted
     assert len(held | fitted) == 900

@@ -69,7 +69,7 @@ class Fitter:
         sizes, lines: per column, how many codes it has, and how many of the first lie on a line.
         structure: rows that trees are grown on; all rows then go through them to the leaves.
         growth: settings, which count units.
-        units: shape (n,): whose row it is; None if every row is another unit.
+        units: shape (n,): whose row it is.
 
     Attributes:
         each: mean rows of a unit. Rows of one unit are as good as copies of each other at worst: leaves hold as many
@@ -77,10 +77,10 @@ class Fitter:
     """
 
     def __init__(self, rows: Rows, sizes: tuple[int, ...], lines: list[int], structure: NDArray[np.intp],
-                 growth: Growth, units: NDArray[np.int64] | None = None) -> None:
+                 growth: Growth, units: NDArray[np.int64]) -> None:
         self.rows, self.sizes, self.lines, self.growth = rows, sizes, lines, growth
-        self.units = None if units is None else units[structure]
-        self.each = 1.0 if self.units is None else len(self.units) / len(np.unique(self.units))
+        self.units = units[structure]
+        self.each = len(self.units) / len(np.unique(self.units))
         self.screen = Screen(rows, lines)
         self.grown_on = rows if len(structure) == len(rows) else rows.take(structure)
         counts = np.arange(len(self.grown_on) + 1, dtype=np.float64)
@@ -109,9 +109,8 @@ class Fitter:
         return Target(class_of, class_of[codes], n_classes, int(class_of[line - 1]) + 1 if n_classes < size else 0)
 
     def _least_split(self, parents: Ints, ranks: NDArray[np.uint8], ranked: NDArray[np.uint8], target: Target) -> int:
-        """Found by a tree grown on two thirds of the rows and checked on the others."""
-        n = len(target.classes)
-        check = (np.arange(n) if self.units is None else self.units) % 3 == 2      # numbers without a meaning
+        """Found by a tree grown on the rows of two thirds of the units and checked on the others."""
+        check = self.units % 3 == 2      # numbers without a meaning
         part = replace(target, classes=target.classes[~check])
         grown = self._grow(np.ascontiguousarray(ranked[:, ~check]), part, self.growth.leaf, 0)
         splits = Splits(parents, ranks, *grown[:3])

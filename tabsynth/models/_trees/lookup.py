@@ -40,7 +40,7 @@ class Lookup:
         return None
 
     def draw(self, rows: Rows, key: np.uint64) -> NDArray[np.int32]:
-        """The code that follows; of a code that was never seen, the first that the table knows."""
+        """The code that follows; after a code that was never seen, the last of those that the table knows."""
         found = self.table[rows.codes[self.parent]]
         return np.asarray(np.where(found == NONE, self.table.max(), found))
 
