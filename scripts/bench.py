@@ -125,7 +125,7 @@ def evaluate_one(label: str, table: Path, schema: Path | None, seed: int) -> Non
     timed([*TABSYNTH, "split", table, *known, "--seed", seed, "-o", folder, "-q"])
     train, holdout = folder / "train.csv", folder / "holdout.csv"
     n = sum(1 for _ in train.open("rb")) - 1
-    for model in ("independent", "copula", "marginal") if schema else ("copula",):
+    for model in ("independent", "copula", "seqforest", "marginal") if schema else ("copula",):
         stored, synth, report = (folder / f"{model}.{suffix}" for suffix in ("tabsynth", "csv", "json"))
         privacy = ["--epsilon", "1", "--ledger", folder / "ledger"] if model == "marginal" else []
         timed([*TABSYNTH, "fit", train, *known, "--model", model, *privacy, "--seed", seed, "-o", stored, "-q"])

@@ -30,6 +30,9 @@ COPIES: Final = 1.1
 """Largest ratio of copies of training rows to copies of held-back rows."""
 DCR: Final[dict[str, float]] = {"balanced": 0.52, "cautious": 0.51}
 """Largest share of rows nearer to a training row."""
+GIVEN_OUT: Final = 0.005
+"""Largest share of people, beyond chance, whose own row is given out: what the attack P0a may find under the profile
+`controlled`, as the lower end of the interval."""
 DCR_ERRORS: Final = 1.0
 COPY_ERRORS: Final = 1.645
 """Standard errors by which a limit must be passed.
@@ -59,7 +62,8 @@ class Candidate:
         if mode not in DCR:
             return False
         return found.dcr - DCR_ERRORS * found.dcr_error > DCR[mode] or any(
-            ratio.exceeds(COPIES, COPY_ERRORS) for ratio in found.copies.values() if ratio is not None)
+            ratio.exceeds(COPIES, COPY_ERRORS) for ratio in found.copies.values() if ratio is not None) or (
+            found.given_out is not None and found.given_out.low > GIVEN_OUT)
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,8 @@ def candidate(model: str, settings: Settings, *, sides: Sides, streams: Streams)
     fitted = configured(registry.load("models", model), settings, model=model)
     fitted.fit_coded(sides.train, sides.coding, rng=streams.stream(0, "fit"))
     synth = sides.draw(fitted, streams.stream(0, "draw"))
-    return Candidate(model, settings, score(synth, sides, streams.stream(0, "folds")))
+    many = sides.draw_table(fitted, streams.stream(0, "table"))
+    return Candidate(model, settings, score(synth, many, sides, streams.stream(0, "folds")))
 
 
 def _distinct(some: Sequence[Settings]) -> list[Settings]:
@@ -216,6 +221,8 @@ def _row(one: Candidate, outcome: str) -> dict[str, Any]:
         "model": one.model, "settings": dict(one.settings), "outcome": outcome,
         "detection": _short(found.detection), "detection_error": _short(found.detection_error),
         "dcr_share": _short(found.dcr), "dcr_error": _short(found.dcr_error),
+        "given_out": None if found.given_out is None else {"excess": _short(found.given_out.excess),
+                                                           "low": _short(found.given_out.low)},
         "copies": [{"columns": look, "ratio": None if ratio is None else _short(ratio.ratio),
                     "error": None if ratio is None else _short(ratio.error)} for look, ratio in found.copies.items()]}
 

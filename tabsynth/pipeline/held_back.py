@@ -56,16 +56,25 @@ class Sides:
     def draw(self, model: Generative, rng: np.random.Generator) -> Ints:
         """Rows of a model, as many as are held back, at most `SYNTHETIC_ROWS`; shape (m, d).
 
-        A model draws a person's number of rows, and rows given it; here that number is taken from the held-back rows,
-        so that long histories have their share of the rows. The rows are some of `POOL` times as many: a model may
-        stratify what it draws together, and such rows vary less than independent ones, which misleads a detector.
+        They are some of `POOL` times as many: a model may stratify what it draws together, and such rows vary less
+        than independent ones, which misleads a detector.
         """
-        n, names = min(len(self.held), SYNTHETIC_ROWS), self.coding.names
-        like = self.held[rng.integers(0, len(self.held), POOL * n)]
-        given = {ROWS: like[:, names.index(ROWS)]} if ROWS in names else None
-        drawn = model.draw(len(like), rng=rng, given=given)
-        some = rng.permutation(len(like))[:n]
-        return np.stack([drawn[name][some] for name in names], axis=1)
+        n = min(len(self.held), SYNTHETIC_ROWS)
+        return self._drawn(POOL * n, model, rng)[rng.permutation(POOL * n)[:n]]
+
+    def draw_table(self, model: Generative, rng: np.random.Generator) -> Ints:
+        """As many rows of a model as it was fitted to, at most `FIT_ROWS`; shape (m, d)."""
+        return self._drawn(min(len(self.train.values), FIT_ROWS), model, rng)
+
+    def _drawn(self, n: int, model: Generative, rng: np.random.Generator) -> Ints:
+        """Rows given the number of rows of their person, which a model would draw for each person: here it is that of
+        held-back rows, so that long histories have their share."""
+        names = self.coding.names
+        given = None
+        if ROWS in names:
+            given = {ROWS: self.held[rng.integers(0, len(self.held), n), names.index(ROWS)]}
+        drawn = model.draw(n, rng=rng, given=given)
+        return np.stack([drawn[name] for name in names], axis=1)
 
 
 def hold_back(coding: Coding, codes: Codes, rng: np.random.Generator) -> Sides:

@@ -60,7 +60,7 @@ class Looks:
 
     @classmethod
     def at(cls, model: Generative, sides: Sides, rng: np.random.Generator) -> Looks:
-        found = [score(sides.draw(model, rng), sides, rng) for _ in range(LOOKS)]
+        found = [score(sides.draw(model, rng), sides.draw_table(model, rng), sides, rng) for _ in range(LOOKS)]
         auc, error, share = np.mean([(one.detection, one.detection_error, one.dcr) for one in found], axis=0).tolist()
         return cls(auc, error, share, found[0].dcr_error, found[0].copies[ALL])
 

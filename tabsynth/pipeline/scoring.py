@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tabsynth.core.coding import ROWS, Coding
-from tabsynth.evaluation.identity import occurs, row_ids
+from tabsynth.evaluation.identity import held_by_one, occurs, row_ids
 from tabsynth.pipeline.held_back import Ints, Sides
 
 FOLDS: Final = 3
@@ -26,6 +26,8 @@ BLOCK: Final = 4
 """Rows whose distances are held at a time, so that they stay in the processor's cache."""
 ENOUGH_COPIES: Final = 11
 """Fewer copies on both sides together say nothing of a ratio."""
+NEAR_KEY: Final = 0.5
+"""Share of cells in ranges from which on a number is nearly unique to a row."""
 ALL: Final = "all columns"
 IDENTIFYING: Final = "quasi-identifiers"
 
@@ -55,6 +57,19 @@ class Copies:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenOut:
+    """Training people whose row nobody else holds and that stands among synthetic rows, beyond chance: as P0a has it.
+
+    Args:
+        excess: their share among training people, less that among held-back people.
+        low: lower end of its 95 % interval (Newcombe 1998).
+    """
+
+    excess: float
+    low: float
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """What a candidate's rows look like.
 
@@ -63,6 +78,7 @@ class Score:
         dcr: share of them nearer to a training than to a held-back row, ties half; 0.5 without copying, then with a
             standard error of `dcr_error` = 0.5 / sqrt(rows).
         copies: by columns compared; None where copies are too few.
+        given_out: rows of one person alone; None where too few of them came out.
     """
 
     detection: float
@@ -70,12 +86,19 @@ class Score:
     dcr: float
     dcr_error: float
     copies: dict[str, Copies | None]
+    given_out: GivenOut | None = None
 
 
-def score(synth: Ints, sides: Sides, rng: np.random.Generator) -> Score:
-    """Measure coded synthetic rows, shape (m, d)."""
+def score(synth: Ints, many: Ints, sides: Sides, rng: np.random.Generator) -> Score:
+    """Measure coded synthetic rows, shape (m, d).
+
+    Args:
+        synth: rows to compare one by one.
+        many: as many as are drawn for a table; what is given out grows with their number.
+    """
     auc, error = detection(synth, sides, rng)
-    return Score(auc, error, dcr_share(synth, sides), 0.5 / math.sqrt(len(synth)), copies(synth, sides))
+    return Score(auc, error, dcr_share(synth, sides), 0.5 / math.sqrt(len(synth)), copies(synth, sides),
+                 given_out(many, sides))
 
 
 def detection(synth: Ints, sides: Sides, rng: np.random.Generator) -> tuple[float, float]:
@@ -191,3 +214,28 @@ def _copies(sides: Sequence[Ints]) -> Copies | None:
     columns = [[side[:, j].astype(np.int64) for side in sides] for j in range(sides[0].shape[1])]
     synth, train, held = row_ids(columns)
     return Copies.of(int(occurs(synth, train).sum()), int(occurs(synth, held).sum()))
+
+
+def given_out(synth: Ints, sides: Sides) -> GivenOut | None:
+    """Rows that one person alone holds, on all columns but numbers that are nearly unique to a row.
+
+    Such a number hides a copy of the rest. On codes it is one most of whose cells lie in ranges.
+    """
+    from tabsynth.evaluation.intervals import newcombe
+
+    real = np.concatenate([sides.train.values, sides.held])
+    columns = [j for j, (name, codec) in enumerate(sides.coding.codecs.items())
+               if name != ROWS and codec.is_range[real[:, j]].mean() <= NEAR_KEY]
+    rows, made = row_ids([[real[:, j].astype(np.int64), synth[:, j].astype(np.int64)] for j in columns or [0]])
+    fitted = np.unique(sides.train.unit_of, return_inverse=True)[1]
+    first = int(fitted.max()) + 1
+    ids, owner = held_by_one(rows, np.concatenate([fitted, sides.units + first]))
+    people, one = np.unique(owner, return_index=True)      # one row a person
+    found, is_fitted = occurs(ids[one], made), people < first
+    n_fitted, n_held = int(is_fitted.sum()), int((~is_fitted).sum())
+    if not n_fitted or not n_held:
+        return None
+    hits = int(found[is_fitted].sum()), int(found[~is_fitted].sum())
+    if sum(hits) < ENOUGH_COPIES:
+        return None
+    return GivenOut(hits[0] / n_fitted - hits[1] / n_held, newcombe(hits[0], n_fitted, hits[1], n_held)[0])

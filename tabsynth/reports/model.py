@@ -157,6 +157,13 @@ class CopiesPart(Part):
     error: Number | None
 
 
+class GivenOutPart(Part):
+    """Rows of one training person that stand among synthetic rows, beyond the rate of people held back."""
+
+    excess: Number
+    low: Number
+
+
 class CandidatePart(Part):
     """Settings that a calibration tried, and how their rows compare with rows of people held back from the fit."""
 
@@ -168,6 +175,7 @@ class CandidatePart(Part):
     dcr_share: Share
     dcr_error: Number
     copies: list[CopiesPart]
+    given_out: GivenOutPart | None
 
 
 class CalibrationPart(Part):

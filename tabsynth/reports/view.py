@@ -225,12 +225,19 @@ def calibration(document: Mapping[str, Any]) -> tuple[str, Table | None] | None:
                 f"{numbers.count(found['held_back_rows'])} rows of {numbers.count(found['held_back_people'])} " \
                 f"people held back from them; the model was then fitted to all. {wording.CALIBRATION}"
     looks = [look["columns"] for look in found["candidates"][0]["copies"]]
+    header = ("Model", "Settings", "Detection", "DCR share", *(f"Copy ratio, {look}" for look in looks), "Given out",
+              "Outcome")
     return sentence, Table(
-        ("Model", "Settings", "Detection", "DCR share", *(f"Copy ratio, {look}" for look in looks), "Outcome"), tuple(
+        header, tuple(
             (one["model"], _cell(one["settings"]), _with_error(one["detection"], one["detection_error"]),
              _with_error(one["dcr_share"], one["dcr_error"]),
              *("too few copies" if look["ratio"] is None else _with_error(look["ratio"], look["error"])
-               for look in one["copies"]), one["outcome"]) for one in found["candidates"]))
+               for look in one["copies"]),
+             _given_out(one["given_out"]), one["outcome"]) for one in found["candidates"]))
+
+
+def _given_out(found: Mapping[str, Any] | None) -> str:
+    return "too few copies" if found is None else f"{100 * found['excess']:.2f} % (from {100 * found['low']:.2f} %)"
 
 
 def _with_error(value: float, error: float) -> str:

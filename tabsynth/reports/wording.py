@@ -40,8 +40,9 @@ KEPT_INTERNAL: Final = (
 CALIBRATION: Final = (
     "Detection: AUC of telling synthetic from held-back rows. DCR share: of synthetic rows, those nearer to a training "
     "than to a held-back row. Copy ratio: rows that equal a training row over rows that equal a held-back one. Without "
-    "copying these are 0.5, 0.5 and 1; each with one standard error. They choose between settings and show that "
-    "nothing was plainly copied; they do not establish privacy.")
+    "copying these are 0.5, 0.5 and 1; each with one standard error. Given out: training people whose row nobody else "
+    "holds and that came out, less the share of held-back people, with the lower end of its interval. They choose "
+    "between settings and show that nothing was plainly copied; they do not establish privacy.")
 DIAGNOSTICS_ARE_NOT_EVIDENCE: Final = (
     "These diagnostics do not establish privacy. Distances that look harmless on average have been measured on files "
     "that hold copies of real records.")

@@ -17,14 +17,15 @@ from tabsynth.core.complexity import Calibrated
 from tabsynth.core.errors import UsageError
 from tabsynth.core.rng import Streams
 from tabsynth.core.table import Table
+from tabsynth.evaluation.verdict import load_policy
 from tabsynth.models.seqforest import SeqForest
 from tabsynth.pipeline import held_back
 from tabsynth.pipeline.auto import better, choose, compared
-from tabsynth.pipeline.calibration import Calibration, Candidate, calibrate, mode_for
+from tabsynth.pipeline.calibration import GIVEN_OUT, Calibration, Candidate, calibrate, mode_for
 from tabsynth.pipeline.calibration import choose as chosen_of
 from tabsynth.pipeline.fit import Privacy, fit
 from tabsynth.pipeline.held_back import Sides, hold_back
-from tabsynth.pipeline.scoring import Copies, Places, Score, copies, dcr_share, detection, nearest, score
+from tabsynth.pipeline.scoring import Copies, Places, Score, copies, dcr_share, detection, given_out, nearest, score
 
 QUICK = {"parents": 2}
 
@@ -98,12 +99,51 @@ def test_distances_are_those_of_counting_by_hand() -> None:
 
 def test_rows_of_the_training_side_raise_every_alarm() -> None:
     sides = sides_of(people())
-    copied = score(sides.sample, sides, np.random.default_rng(0))
+    copied = score(sides.sample, sides.train.values, sides, np.random.default_rng(0))
     assert copied.dcr > 0.9
     ratio = copied.copies["all columns"]
     assert ratio is not None
     assert ratio.exceeds(1.1, 3)
     assert Candidate("m", {}, copied).copies_too_much("balanced")
+
+
+def with_key(n: int = 3000, seed: int = 0) -> Sides:
+    """Rows of which a tenth of the people hold one alone, beside a number that is nearly unique to each."""
+    rng = np.random.default_rng(seed)
+    wards = rng.choice([f"w{i}" for i in range(60)], n)
+    frame = pd.DataFrame({"weight": rng.normal(0, 1, n), "ward": wards, "age": rng.integers(0, 40, n)})
+    return sides_of(Compact.of(Table.from_pandas(frame)))
+
+
+def test_rows_of_one_person_are_found_behind_a_number_that_hides_them() -> None:
+    sides = with_key()
+    copied = sides.train.values.copy()
+    copied[:, 0] = np.random.default_rng(1).permutation(copied[:, 0])      # the near-key, drawn anew
+    found = given_out(copied, sides)
+    assert found is not None
+    assert found.low > 0.5
+    harmless = Score(0.5, 0.01, 0.5, 0.01, {"all columns": None})
+    assert not Candidate("m", {}, harmless).copies_too_much("balanced")
+    assert Candidate("m", {}, replace(harmless, given_out=found)).copies_too_much("balanced")
+    assert not Candidate("m", {}, replace(harmless, given_out=found)).copies_too_much("max_fidelity")
+
+
+def test_people_held_back_are_found_as_often_by_chance() -> None:
+    """Rows of the same population: 2.5 % of intervals lie above 0, so over the limit in at most 6 of 40 (p < 1e-3)."""
+    refused = 0
+    for seed in range(40):
+        sides = with_key(seed=seed)
+        others = with_key(seed=1000 + seed)
+        made = np.stack([sides.train.values[:, 0], *others.train.values[:, 1:].T], axis=1)
+        found = given_out(made, sides)
+        assert found is not None
+        refused += found.low > GIVEN_OUT
+    assert refused <= 6
+
+
+def test_what_may_be_given_out_is_what_the_profile_allows() -> None:
+    limits = {limit.finding: limit.limit for limit in load_policy("controlled").limits}
+    assert limits["P0a"] == GIVEN_OUT
 
 
 def test_natural_rows_pass() -> None:

@@ -61,7 +61,7 @@ def quick() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
-    return fit(related(2_000), model="independent", rng=rng(), refine=True)
+    return fit(related(4_000), model="independent", rng=rng(1), refine=True)   # the gate refuses 1 fit in 50 by chance
 
 
 def relation(table: Table) -> float:
@@ -76,7 +76,7 @@ def test_a_critic_that_helps_is_kept_and_says_what_it_did(fitted: Fitted) -> Non
     assert 0 < facts["share_kept"] < 1
     assert facts["after"]["detection"]["value"] < facts["before"]["detection"]["value"] - 0.05
     assert "% of drawn rows kept" in refinement(facts)
-    plain = fit(related(2_000), model="independent", rng=rng()).generator.sample(2_000, rng=rng(1))
+    plain = fit(related(4_000), model="independent", rng=rng(1)).generator.sample(2_000, rng=rng(1))
     thinned = fitted.generator.sample(2_000, rng=rng(1))
     assert abs(relation(plain)) < 0.1
     assert relation(thinned) > 0.3
@@ -97,7 +97,7 @@ def test_a_refined_model_is_saved_loaded_and_inspected_like_any_other(fitted: Fi
 
 
 def test_same_seed_same_rows_and_a_prefix_is_the_shorter_table(fitted: Fitted) -> None:
-    again = fit(related(2_000), model="independent", rng=rng(), refine=True)
+    again = fit(related(4_000), model="independent", rng=rng(), refine=True)
     assert again.info == fitted.info
     rows = fitted.generator.sample(500, rng=rng(3))
     assert again.generator.sample(500, rng=rng(3)) == rows

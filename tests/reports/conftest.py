@@ -60,7 +60,8 @@ CALIBRATION = {
     "candidates": [
         {"model": "seqforest", "settings": {"leaf": leaf}, "outcome": outcome, "detection": 0.5123,
          "detection_error": 0.0211, "dcr_share": dcr, "dcr_error": 0.0258,
-         "copies": [{"columns": "all columns", "ratio": ratio, "error": None if ratio is None else 0.4321}]}
+         "copies": [{"columns": "all columns", "ratio": ratio, "error": None if ratio is None else 0.4321}],
+         "given_out": None if ratio is None else {"excess": 0.0234, "low": 0.0123}}
         for leaf, outcome, dcr, ratio in ((5, "refused", 0.6172, 2.7183), (20, "chosen", 0.5071, None))],
 }
 

@@ -38,6 +38,11 @@ class Codec(ABC):
         """How many codes there are of each sort ("levels", "values", "atoms", "bins"), without the special ones."""
 
     @property
+    def is_range(self) -> NDArray[np.bool_]:
+        """Shape (size,): codes that stand for a range of values, drawn from anew."""
+        return np.zeros(self.size, np.bool_)
+
+    @property
     def missing(self) -> int:
         """The code of a cell that is not given. The last three codes of every codec are special."""
         return self.size - 3

@@ -61,6 +61,10 @@ class LineCodec(Codec):
         return {"atoms": len(self.atoms), "bins": self._bins}
 
     @property
+    def is_range(self) -> NDArray[np.bool_]:
+        return self._by_code[1] >= 0
+
+    @property
     def _bins(self) -> int:
         return max(len(self.first) - 1, 0)
 
@@ -116,7 +120,7 @@ class LineCodec(Codec):
             return np.zeros(len(cells), np.bool_)
         points = self.axis.points(cells.values)
         inside = (points >= self.lows[0]) & (points <= self.highs[-1])
-        return np.asarray(inside & (self._by_code[1][self.encode(cells)] >= 0))
+        return np.asarray(inside & self.is_range[self.encode(cells)])
 
     def decode(self, codes: NDArray[np.int32], rng: np.random.Generator) -> Cells:
         codes = np.asarray(codes, np.int32)
