@@ -2,15 +2,15 @@
 
     VENV/bin/pip install sdv mostlyai-engine arfpy seqtrees python-synthpop xgboost "numpy<2.4"   # for arfpy
     VENV/bin/python scripts/peers.py list                                       # what is installed, with versions
-    VENV/bin/python scripts/peers.py NAME TRAIN.csv N SEED OUT.csv [--epochs E]
+    VENV/bin/python scripts/peers.py NAME TRAIN.csv N SEED OUT.csv [--epochs E] [--gpu]
 
 Beside a CPU build of torch, uninstall torchvision: its usual build does not load there, and mostlyai-engine needs none.
 
-Settings are each package's defaults; --epochs shortens those that train a network. All get the same table: text columns
-as text ("?" and an empty cell are levels), whole numbers as whole numbers, no identifiers. Packages that know only
-numbers get text and whole numbers of at most 20 values as codes; whole numbers come back rounded. SDV samples from a
-fixed seed of its own, so that its copula gives the same rows for every SEED. Prints one JSON object: version, settings,
-CPU seconds of fit and of sampling (imports, reading and writing left out).
+Settings are each package's defaults; --epochs shortens those that train a network, --gpu trains them on a GPU. All get
+the same table: text columns as text ("?" and an empty cell are levels), whole numbers as whole numbers, no identifiers.
+Packages that know only numbers get text and whole numbers of at most 20 values as codes; whole numbers come back
+rounded. SDV samples from a fixed seed of its own: its copula gives the same rows for every SEED. Prints one JSON
+object: version, settings, CPU seconds of fit and of sampling (imports, reading and writing left out).
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ def sdv_copula(train: pd.DataFrame, seed: int, settings: dict[str, Any]) -> Draw
 
 
 def sdv_ctgan(train: pd.DataFrame, seed: int, settings: dict[str, Any]) -> Draw:
-    return sdv("CTGANSynthesizer", train, {"enable_gpu": False, **settings})
+    return sdv("CTGANSynthesizer", train, on_device(settings, "enable_gpu", True, False))
 
 
 def sdv_tvae(train: pd.DataFrame, seed: int, settings: dict[str, Any]) -> Draw:
-    return sdv("TVAESynthesizer", train, {"enable_gpu": False, **settings})
+    return sdv("TVAESynthesizer", train, on_device(settings, "enable_gpu", True, False))
 
 
 def sdv(name: str, train: pd.DataFrame, settings: dict[str, Any]) -> Draw:
@@ -74,8 +74,9 @@ def mostlyai(train: pd.DataFrame, seed: int, settings: dict[str, Any]) -> Draw:
     """TabularARGN."""
     from mostlyai.engine import TabularARGN
 
-    renamed = {"max_epochs": settings["epochs"]} if "epochs" in settings else {}
-    model = TabularARGN(random_state=seed, device="cpu", **renamed)
+    asked = on_device(settings, "device", "cuda", "cpu")
+    renamed = {"max_epochs" if name == "epochs" else name: value for name, value in asked.items()}
+    model = TabularARGN(random_state=seed, **renamed)
     model.fit(train)
     return lambda n: model.sample(n_samples=n)
 
@@ -123,6 +124,12 @@ PEERS = {
 }
 
 
+def on_device(settings: dict[str, Any], name: str, gpu: Any, cpu: Any) -> dict[str, Any]:
+    """The settings with the package's own word for where it computes."""
+    rest = {key: value for key, value in settings.items() if key != "gpu"}
+    return {name: gpu if settings.get("gpu") else cpu, **rest}
+
+
 def discrete_columns(train: pd.DataFrame) -> list[str]:
     """Text, and whole numbers of few values."""
     return [c for c in train if not pd.api.types.is_numeric_dtype(train[c]) or pd.api.types.is_bool_dtype(train[c])
@@ -158,6 +165,11 @@ def installed() -> dict[str, str]:
             if importlib.util.find_spec(peer.module.partition(".")[0]) is not None}
 
 
+def network_settings(given: argparse.Namespace) -> dict[str, Any]:
+    """What the caller asks of packages that train a network."""
+    return {**({} if given.epochs is None else {"epochs": given.epochs}), **({"gpu": True} if given.gpu else {})}
+
+
 def seed_everything(seed: int) -> None:
     """Some packages take no seed and draw from global generators."""
     random.seed(seed)
@@ -183,11 +195,12 @@ def main() -> None:
     parser.add_argument("seed", type=int)
     parser.add_argument("out")
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--gpu", action="store_true")
     given = parser.parse_args()
     peer = PEERS[given.name]
     importlib.import_module(peer.module)
     train = pd.read_csv(given.train, keep_default_na=False, low_memory=False)
-    settings = {"epochs": given.epochs} if peer.trains_a_network and given.epochs is not None else {}
+    settings = network_settings(given) if peer.trains_a_network else {}
     seed_everything(given.seed)
     start = cpu_seconds()
     draw = peer.fit(train, given.seed, settings)

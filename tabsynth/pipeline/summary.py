@@ -11,7 +11,7 @@ from tabsynth.pipeline.contents import refinement
 from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.release import Released
 from tabsynth.reports import guarantee
-from tabsynth.reports.view import PAGE_ONE
+from tabsynth.reports.measures import PAGE_ONE
 
 WIDTH: Final = 80
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 from tabsynth.privacy.accountant import detection_power
 from tabsynth.privacy.statement import FALSE_ALARMS, Statement, by_mechanism, second_sentence
 from tabsynth.reports import numbers, svg
+from tabsynth.reports.blocks import Table
 from tabsynth.reports.context import LedgerEntry
-from tabsynth.reports.view import Table
 
 ALARM_RATES: Final = (0.01, 0.05, 0.1)
 """False-alarm rates at which a reader is told what an attacker can detect at most."""
@@ -64,9 +64,10 @@ def read(document: Mapping[str, Any], *, unit: str) -> Guarantee:
                    statement.document["protected"], claim["plain"]),
         gains=drawing, gains_sentence=sentence, budget=_budget(statement),
         curve=Table(("delta", "epsilon"), tuple(
-            (numbers.power_of_ten(float(p["delta"])), _number(p["epsilon"])) for p in claim["curve"])),
+            (numbers.power_of_ten(float(p["delta"])), _number(p["epsilon"])) for p in claim["curve"]),
+            "One guarantee, read at several values of delta"),
         public=Table(("Column", "Taken as public", "Source"), tuple(
-            (f["column"], f["fact"], f["source"]) for f in statement.document["public"])),
+            (f["column"], f["fact"], f["source"]) for f in statement.document["public"]), "Taken as public"),
         not_protected=tuple(_capital(line) for line in statement.document["not_protected"]),
         technical=_technical(statement))
 
@@ -118,7 +119,8 @@ def _budget(statement: Statement) -> Table:
     left = 1 - float(sum((g["mu_squared"] for g in groups), Fraction(0)) / total)
     if left > 1e-4:
         rows.append(("not used, and claimed all the same", "", "", "", numbers.percent(left)))
-    return Table(("What was asked", "Questions", "Sensitivity", "Noise, sigma", "Share of budget"), tuple(rows))
+    return Table(("What was asked", "Questions", "Sensitivity", "Noise, sigma", "Share of budget"), tuple(rows),
+                 "Where the budget went", numeric=(1, 4))
 
 
 def _technical(statement: Statement) -> tuple[tuple[str, str], ...]:

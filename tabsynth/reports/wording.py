@@ -47,6 +47,46 @@ DIAGNOSTICS_ARE_NOT_EVIDENCE: Final = (
     "These diagnostics do not establish privacy. Distances that look harmless on average have been measured on files "
     "that hold copies of real records.")
 
+NOTHING_HERE: Final = "No measure of this chapter was part of this run."
+NOT_STATED: Final = "not stated; to be filled in by the holder of the data"
+
+SCALES: Final = (
+    "Dot and line: value and 95 % interval. Shaded: from the floor (columns drawn independently of each other) to the "
+    "ceiling (real records against other real records). Each scale spans its own floor and ceiling, so lengths do not "
+    "compare from row to row.")
+FOR_PERSONS: Final = (
+    "Whether the risk is acceptable is for the persons named in the chapter on human determinations; this report gives "
+    "them what was measured.")
+CONTEXT: Final = (
+    "Risk depends on who receives the rows, what they may do with them and what else they hold. What nobody stated "
+    "stays a blank: software cannot know it.")
+GAINS: Final = (
+    "Suppose that someone knows everybody else in the table and everything about one {unit}, and asks only whether "
+    "this one took part. The bars show the most that any test on the released rows and the model can detect; the tick "
+    "marks what blind guessing reaches.")
+CRITERIA: Final = (
+    "The Article 29 Working Party (WP216) asks of a technique whether it still lets one single a person out, link "
+    "records of one person, or infer something about one. Each attack is made on training people and, as its control, "
+    "on people who were not used: what it gains on both is knowledge about the population; the residual risk is what "
+    "it gains on training people beyond that.")
+MEMBERSHIP: Final = (
+    "Can it be shown that a person was in the table? Attacks score training people against people who were not used: "
+    "everybody, and those who stand out most, because averages hide them.")
+COPIES: Final = (
+    "Rows, values and rare combinations that one person alone holds, and that stand in the synthetic table again, "
+    "beyond the rate at which those of people who were not used do so by chance.")
+FIDELITY: Final = (
+    "How closely the synthetic table follows the real one. The reference is always the holdout, which no model has "
+    "seen; worst first.")
+UTILITY: Final = (
+    "Would work done on the synthetic table come out as on the real one? Utility never offsets a finding on privacy.")
+VALIDITY: Final = (
+    "Rows that break a declared rule, declared subgroups that shrank or for which outcomes moved, and whether the "
+    "table varies as much as the real one.")
+DECISIONS: Final = (
+    "These are decisions of named persons. They stand for the release, recipient and purpose of this report, and "
+    "expire at the latest after 24 months, or when a new release or a new attack becomes known.")
+
 SEED_POLICY: Final = (
     "The seed that drew the synthetic rows may be published. Privacy noise has no seed. The keys that split the table "
     "or bound a person's rows never leave the house.")

@@ -7,14 +7,16 @@ from dataclasses import replace
 import pytest
 
 from tabsynth.core.errors import SourceError
-from tabsynth.reports import document, view
+from tabsynth.reports import document
+from tabsynth.reports.chapters.model import calibration
 from tabsynth.reports.renderers import html, markdown
 
 
 @pytest.mark.parametrize("report_class", ["internal", "recipient"])
 def test_the_evidence_is_shown(findings, verdict, calibrated, report_class):
     made = document.build(findings, verdict, context=calibrated, report_class=report_class)
-    sentence, table = view.calibration(made)
+    _, text, table = calibration(made)
+    sentence = text.text
     assert sentence.startswith("Mode balanced: the least detectable")
     assert "377 rows of 180 people" in sentence
     assert [row[-1] for row in table.rows] == ["refused", "chosen"]
@@ -38,8 +40,8 @@ def test_the_public_report_keeps_it_back_and_the_internal_one_reads_back(finding
 def test_where_nobody_was_held_back_the_reason_stands_alone(findings, verdict, calibrated):
     none = replace(calibrated, calibration={**calibrated.calibration, "candidates": []})
     made = document.build(findings, verdict, context=none, report_class="internal")
-    assert view.calibration(made) == ("Mode balanced: the least detectable of the 1 of 2 candidates that copy no more "
-                                      "than chance.", None)
+    _, text = calibration(made)
+    assert text.text == ("Mode balanced: the least detectable of the 1 of 2 candidates that copy no more than chance.")
 
 
 def test_an_outcome_that_does_not_exist_is_refused(findings, verdict, calibrated):

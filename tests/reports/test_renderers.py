@@ -15,7 +15,8 @@ import pytest
 
 from tabsynth.core.finding import Finding
 from tabsynth.evaluation.variants import attack_finding, counted, ranked
-from tabsynth.reports import document, view, wording
+from tabsynth.reports import document, wording
+from tabsynth.reports.measures import key_numbers, measures
 from tabsynth.reports.renderers import html, markdown, text
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -139,9 +140,9 @@ def test_a_measure_that_was_not_run_has_a_line_with_its_reason(findings, verdict
 def test_worst_comes_first(findings, verdict, context):
     made = document.build(findings, verdict, context=context, report_class="internal")
     order = ["finding", "review", "insufficient_power", "not_run", "no_finding", "none"]
-    ranks = [order.index(m.verdict) for m in view.measures(made) if m.state != "not_run" or m.verdict != "none"]
+    ranks = [order.index(m.verdict) for m in measures(made) if m.state != "not_run" or m.verdict != "none"]
     assert ranks == sorted(ranks)
-    first = view.key_numbers(view.measures(made))[0]
+    first = key_numbers(measures(made))[0]
     assert first.verdict != "none"
 
 
@@ -149,7 +150,7 @@ def test_the_decision_page_never_shows_more_than_eight_numbers(verdict, context)
     many = [Finding(f"m{i}", f"Measure {i}", "fidelity", 0.5, "higher is better", n=100, normalised=i / 30)
             for i in range(30)]
     made = document.build(many, replace(verdict, judgements=()), context=context, report_class="internal")
-    key = view.key_numbers(view.measures(made))
+    key = key_numbers(measures(made))
     assert [m.id for m in key] == [f"m{i}" for i in range(8)]
 
 
@@ -227,6 +228,6 @@ def test_a_control_rate_is_not_drawn_on_the_scale_of_an_excess(verdict, context,
     made = (attack_finding("P1c", "Links", rows, method="M.", details={"partitions": 5}),
             attack_finding("P2a", "Members", [ranked("nearest", 0.55, 0.02, 900, 800)], method="M."))
     shown = document.build(made, replace(verdict, judgements=()), context=context, report_class=report_class)
-    drawn = {m.id: m.drawing for m in view.measures(shown)}
+    drawn = {m.id: m.drawing for m in measures(shown)}
     assert "control" not in drawn["P1c"]
     assert "control" in drawn["P2a"]

@@ -3,75 +3,89 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from tabsynth.reports import guarantee, view, wording
+from tabsynth.reports import blocks
+from tabsynth.reports.outline import outline
 
 FACTS = {"name": "md", "entry": "render", "suffix": ".md", "summary": "Markdown for wikis and reviews"}
 
+BLANK: Final = r"\_" * 12
+"""A line to be filled in."""
+
 
 def render(document: Mapping[str, Any]) -> str:
-    """The document's decision, findings, data and provenance."""
+    """Every chapter and annex of a valid document."""
     return "\n".join(_lines(document)).rstrip() + "\n"
 
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
-    sentence, rest = view.headline(document)
-    yield f"# {_text(document['dataset']['name'])}"
-    yield ""
-    yield f"{view.CLASS_LABELS[document['report_class']]}, {document['created']}."
-    yield ""
-    yield f"**{_text(sentence)}**"
-    for paragraph in (rest, document["verdict"]["utility"], *document["notices"]):
-        yield from (["", _text(paragraph)] if paragraph else [])
-    if document["privacy"]["statement"] is not None:
-        yield from _guarantee(document)
-    yield from _measures(view.measures(document))
-    yield from ["", "## What was not assessed, or is kept back", ""]
-    yield from (f"- **{_text(item['what'])}**: {_text(item['reason'])}" for item in document["not_assessed"])
-    yield from ["", "## Data and preparation", ""]
-    yield from _table(view.columns(document))
-    if (decisions := view.decisions(document)) is not None:
-        yield from ["", *_table(decisions)]
-    yield from ["", "## Provenance", ""]
-    yield from (f"- {_text(name)}: {_text(value)}" for name, value in view.made(document))
-    if (calibration := view.calibration(document)) is not None:
-        yield from ["", "## Choice of settings", "", _text(calibration[0])]
-        yield from (["", *_table(calibration[1])] if calibration[1] else [])
-    yield from ["", "## Limits", "", *(f"- {limit}" for limit in wording.LIMITS)]
+    report = outline(document)
+    yield from (f"# {_text(report.title)}", "", f"{report.report_class}, {report.date}.")
+    for number, chapter in report.numbered():
+        yield from ("", f"## {number}. {_text(chapter.title)}")
+        for block in chapter.blocks:
+            yield from ("", *_block(block))
+    yield from ("", "---", "", _text(report.footer))
 
 
-def _guarantee(document: Mapping[str, Any]) -> Iterator[str]:
-    shown = guarantee.read(document["privacy"]["statement"], unit=document["dataset"]["unit"])
-    yield from ["", "## Privacy guarantee", ""]
-    yield from (f"- **{_text(stamp)}**" for stamp in shown.stamps)
-    yield from (f"- {_text(label)}: **{_text(value)}**" for value, label in shown.big)
-    for sentence in (*shown.protected, shown.gains_sentence):
-        yield from ["", _text(sentence)]
-    yield from ["", *_table(shown.budget)]
+def _block(block: blocks.Block) -> Iterator[str]:
+    match block:
+        case blocks.Heading(text):
+            yield f"### {_text(text)}"
+        case blocks.Text(text):
+            yield _text(text)
+        case blocks.Notice(text, grave):
+            yield "> " + (f"**{_text(text)}**" if grave else _text(text))
+        case blocks.Verdict(_, sentence, more, aside):
+            yield f"**{_text(sentence)}**"
+            for text in (*more, aside):
+                yield from ("", _text(text)) if text else ()
+        case blocks.Figures(items):
+            yield from (f"- {_text(label)}: **{_text(value)}**" for value, label in items)
+        case blocks.Pairs(rows):
+            yield from (f"- **{_text(name)}**: {_text(value)}" for name, value in rows)
+        case blocks.Table():
+            yield from _table(block)
+        case blocks.Bullets(items, code):
+            yield from (f"- {_code(item) if code else _text(item)}" for item in items)
+        case blocks.Code(lines):
+            yield from (f"    {line}" for line in lines)
+        case blocks.Measures():
+            yield from _measures(block)
+        case blocks.Drawing(_, text):
+            yield _text(text)
+        case blocks.Forms(forms):
+            for form in forms:
+                yield from (f"- **{_text(form.title)}**: {_text(form.question)}",
+                            *(f"  - {label}: {_text(value) or BLANK}" for label, value in form.lines))
+        case blocks.Fold(summary, inner):
+            yield f"*{_text(summary)}*"
+            for one in inner:
+                yield from ("", *_block(one))
 
 
-def _measures(measures: Sequence[view.Measure]) -> Iterator[str]:
-    for sections, title in ((("privacy",), "Privacy"), (("validity", "fidelity"), "Fidelity and validity"),
-                            (("utility",), "Utility"), (("diagnostic",), "Diagnostics")):
-        chosen = view.in_section(measures, *sections)
-        if not chosen:
-            continue
-        yield from ["", f"## {title}", ""]
-        if title == "Diagnostics":
-            yield from [wording.DIAGNOSTICS_ARE_NOT_EVIDENCE, ""]
-        yield from _table(view.Table(
-            ("Measure", "Value", "95 % interval", "References", "n", "Judgement"),
-            tuple((m.title, m.value if m.state != "not_run" else f"not run: {m.note}", m.interval,
-                   ", ".join(f"{k.lower()} {v}" for k, v in m.references), m.n, m.label) for m in chosen)))
+def _measures(block: blocks.Measures) -> Iterator[str]:
+    yield from _table(blocks.Table(
+        ("Measure", "Value", "95 % interval", "References", "n", "Judgement"),
+        tuple((m.title, m.value if m.state != "not_run" else f"not run: {m.note}", m.interval,
+               ", ".join(f"{k.lower()} {v}" for k, v in m.references), m.n, m.label) for m in block.items)))
 
 
-def _table(table: view.Table) -> Iterator[str]:
+def _table(table: blocks.Table) -> Iterator[str]:
+    if table.caption:
+        yield from (f"*{_text(table.caption)}*", "")
     yield "| " + " | ".join(map(_text, table.head)) + " |"
     yield "|" + " --- |" * len(table.head)
     for row in table.rows:
         yield "| " + " | ".join(map(_text, row)) + " |"
+
+
+def _code(value: str) -> str:
+    """An expression in backticks, which may hold backticks."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", value)), default=0))
+    return f"{fence} {' '.join(value.split())} {fence}"
 
 
 def _text(value: str) -> str:

@@ -6,7 +6,10 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tabsynth.reports import guarantee, view
+from tabsynth.reports import guarantee
+from tabsynth.reports.chapters.decision import headline
+from tabsynth.reports.measures import PAGE_ONE, Measure, in_section, measures
+from tabsynth.reports.outline import CLASS_LABELS
 
 FACTS = {"name": "text", "entry": "render", "suffix": ".txt", "summary": "summary for the terminal, 80 columns"}
 
@@ -26,8 +29,8 @@ def summarise(document: Mapping[str, Any]) -> str:
 
 
 def _lines(document: Mapping[str, Any], *, brief: bool) -> Iterator[str]:
-    sentence, rest = view.headline(document)
-    yield from _wrap(f"{document['dataset']['name']}: {view.CLASS_LABELS[document['report_class']].lower()}, "
+    sentence, rest = headline(document)
+    yield from _wrap(f"{document['dataset']['name']}: {CLASS_LABELS[document['report_class']].lower()}, "
                      f"model {document['model']['name']}, {document['created']}")
     yield ""
     yield from _wrap(sentence.upper() if document["verdict"]["outcome"] == "finding" else sentence)
@@ -36,9 +39,9 @@ def _lines(document: Mapping[str, Any], *, brief: bool) -> Iterator[str]:
     if document["privacy"]["statement"] is not None:
         shown = guarantee.read(document["privacy"]["statement"], unit=document["dataset"]["unit"])
         yield from _wrap("; ".join((*shown.stamps, *(f"{label}: {value}" for value, label in shown.big))), indent=2)
-    measures = view.measures(document)
+    found = measures(document)
     for section, title in SECTIONS:
-        chosen = view.in_section(measures, section)
+        chosen = in_section(found, section)
         told = tuple(m for m in chosen if _comes_first(m)) if brief else chosen
         named = list(_rest([m for m in chosen if m not in told]))
         if told or named:
@@ -56,13 +59,13 @@ def _lines(document: Mapping[str, Any], *, brief: bool) -> Iterator[str]:
         yield from _wrap(f"{item['what']}: {item['reason']}", indent=2)
 
 
-def _comes_first(measure: view.Measure) -> bool:
+def _comes_first(measure: Measure) -> bool:
     """True for what the policy objects to, and for the first numbers of a section."""
     objects = measure.verdict in ("finding", "review", "insufficient_power")
-    return objects or (measure.state != "not_run" and measure.id in view.PAGE_ONE)
+    return objects or (measure.state != "not_run" and measure.id in PAGE_ONE)
 
 
-def _rest(left: Sequence[view.Measure]) -> Iterator[str]:
+def _rest(left: Sequence[Measure]) -> Iterator[str]:
     """One line for the measures that are only named: attacks without a finding, and further numbers."""
     clean = [m.id for m in left if m.verdict == "no_finding"]
     further = [m.id for m in left if m.verdict != "no_finding" and m.state != "not_run"]
@@ -72,7 +75,7 @@ def _rest(left: Sequence[view.Measure]) -> Iterator[str]:
         yield from _wrap(f"Further numbers: {', '.join(further)}.", indent=2)
 
 
-def _measure(measure: view.Measure) -> Iterator[str]:
+def _measure(measure: Measure) -> Iterator[str]:
     """Name and value on one line, references below."""
     value = "not run" if measure.state == "not_run" else measure.value
     label = f"[{measure.label}]" if measure.label and measure.state != "not_run" else ""

@@ -1,0 +1,52 @@
+"""JSON values as words: how a table's cell, a key and an interval are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from tabsynth.reports import numbers
+
+_KEYS: Final[dict[str, str]] = {
+    "key": "Of", "n": "Records", "train_hits": "Hits, training", "train_n": "Tried, training",
+    "control_hits": "Hits, control", "control_n": "Tried, control", "low": "Lower limit", "high": "Upper limit",
+}
+
+
+def words(key: str) -> str:
+    """A key of a breakdown or of details as words."""
+    if key in _KEYS:
+        return _KEYS[key]
+    text = key.replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def cell(value: Any) -> str:
+    """Any JSON value as a table's cell."""
+    if value is None:
+        return "\N{EN DASH}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return numbers.count(value)
+    if isinstance(value, float):
+        return numbers.figure(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{words(k)} {cell(v)}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(cell(v) for v in value)
+    return str(value)
+
+
+def pair(interval: Sequence[float] | None) -> tuple[float, float] | None:
+    """An interval as it is used, not as JSON holds it."""
+    return None if interval is None else (interval[0], interval[1])
+
+
+def plural(n: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "row"), plural(2, "row")
+    ('1 row', '2 rows')
+    """
+    return f"{numbers.count(n)} {noun}" + ("" if n == 1 else "s")

@@ -1,0 +1,49 @@
+"""Chapter 1: verdict, the numbers behind it, and what was not assessed. Two minutes' reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tabsynth.reports import wording
+from tabsynth.reports.blocks import Block, Chapter, Figures, Heading, Measures, Notice, Pairs, Text, Verdict
+from tabsynth.reports.chapters.reading import Reading
+
+
+def chapter(reading: Reading) -> Chapter:
+    """The decision page."""
+    return Chapter("decision", "Decision", tuple(_blocks(reading)))
+
+
+def headline(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The verdict in one sentence, and what the policy adds to it."""
+    verdict = document["verdict"]
+    sentence = wording.verdict_sentence(verdict["outcome"], verdict["policy"])
+    stem = sentence.rstrip(".")
+    if not verdict["privacy"].startswith(stem):
+        return sentence, verdict["privacy"]
+    if document["report_class"] == "statement" and verdict["outcome"] != "no_finding":
+        return sentence, wording.REASONS_ARE_INTERNAL
+    rest = verdict["privacy"][len(stem):].lstrip(" .:")
+    return sentence, f"Because of: {rest}" if verdict["privacy"][len(stem):].startswith(":") else rest
+
+
+def _blocks(reading: Reading) -> Iterator[Block]:
+    document = reading.document
+    sentence, rest = headline(document)
+    verdict = document["verdict"]
+    yield Verdict(verdict["outcome"], sentence, tuple(x for x in (rest, verdict["utility"]) if x),
+                  verdict["formed_on_real_records"] or "")
+    if reading.guarantee is not None:
+        yield from (Notice(stamp, grave=True) for stamp in reading.guarantee.stamps)
+    yield from (Notice(n) for n in document["notices"] if n != verdict["formed_on_real_records"])
+    if reading.guarantee is not None:
+        yield Figures(reading.guarantee.big)
+    if reading.key:
+        yield Heading("Key numbers")
+        yield Measures(reading.key, full=False)
+        if any(m.drawing for m in reading.key):
+            yield Text(wording.SCALES, small=True)
+    yield Heading("What was not assessed, or is kept back")
+    yield Pairs(tuple((item["what"], item["reason"]) for item in document["not_assessed"]), strong=True)
+    yield Text(wording.FOR_PERSONS, small=True)

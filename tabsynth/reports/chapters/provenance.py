@@ -1,0 +1,41 @@
+"""Chapter 13: where the release came from and how to check it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tabsynth.reports.blocks import Block, Chapter, Code, Heading, Pairs
+from tabsynth.reports.cells import plural
+from tabsynth.reports.chapters.reading import Reading
+
+
+def chapter(reading: Reading) -> Chapter:
+    """Versions, seeds, looks at the table, commands, hashes."""
+    return Chapter("provenance", "Provenance", tuple(_blocks(reading.document)))
+
+
+def _blocks(document: Mapping[str, Any]) -> Iterator[Block]:
+    source = document["provenance"]
+    facts = (("Sampling seed", _seed(source["sampling_seed"])), ("Evaluation seed", _seed(source["evaluation_seed"])),
+             ("Seeds and keys", source["seed_policy"]),
+             ("Looks at this table", _looks(source["selection"], document["report_class"])),
+             ("Versions", ", ".join(f"{k} {v}" for k, v in source["versions"].items())))
+    yield Pairs(tuple((name, value) for name, value in facts if value))
+    if source["commands"]:
+        yield Heading("Commands")
+        yield Code(tuple(source["commands"]))
+    if source["files"]:
+        yield Heading("Released files")
+        yield Pairs(tuple((name, f"sha256 {sha}") for name, sha in sorted(source["files"].items())), code=True)
+
+
+def _looks(chosen: Mapping[str, Any] | None, report_class: str) -> str:
+    """How often the training table was evaluated, as far as the class says it."""
+    if chosen is None:
+        return "not recorded" if report_class in ("internal", "recipient") else ""
+    return f"{plural(chosen['evaluations'], 'evaluation')}, {plural(chosen['models_compared'], 'model')} compared"
+
+
+def _seed(seed: int | None) -> str:
+    return "" if seed is None else str(seed)

@@ -1,0 +1,41 @@
+"""What chapters are made from: the document, and its findings and drawings made ready once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tabsynth.reports import wording
+from tabsynth.reports.blocks import Block, Measures, Notice, Text
+from tabsynth.reports.guarantee import Guarantee
+from tabsynth.reports.measures import Measure
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A document on its way to the page.
+
+    Args:
+        measures: every finding, worst first. key: those of the first page, as `measures.key_numbers` chose them.
+        guarantee: the privacy statement in words, None without one.
+    """
+
+    document: Mapping[str, Any]
+    measures: tuple[Measure, ...]
+    key: tuple[Measure, ...]
+    guarantee: Guarantee | None
+
+    @property
+    def person(self) -> str:
+        """What one person of the table is called."""
+        unit = str(self.document["dataset"]["unit"])
+        return "person" if unit == "row" else unit
+
+    def findings(self, wanted: Callable[[Measure], bool]) -> tuple[Block, ...]:
+        """The findings of a chapter, or the sentence that there are none to show."""
+        chosen = tuple(m for m in self.measures if wanted(m))
+        if chosen:
+            return (Measures(chosen),)
+        kept = self.document["report_class"] == "statement"
+        return (Notice(wording.KEPT_INTERNAL) if kept else Text(wording.NOTHING_HERE),)
