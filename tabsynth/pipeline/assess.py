@@ -24,7 +24,8 @@ from tabsynth.pipeline.refit import draw_of, refit_of
 from tabsynth.reports import document as documents
 from tabsynth.reports.model import ReportClass
 
-RENDERERS: Final = {"html": ("html", ".html"), "text": ("text", ".txt"), "md": ("markdown", ".md")}
+RENDERERS: Final = {"html": ("html", ".html"), "pdf": ("pdf", ".pdf"), "text": ("text", ".txt"),
+                    "md": ("markdown", ".md")}
 """Format -> (module in ``reports.renderers``, suffix). JSON is the document itself."""
 
 
@@ -86,7 +87,7 @@ def write_reports(path: Path, folder: Path, *, report_class: str, formats: Seque
 
     Raises:
         SourceError: `path` is missing or is no report document. UsageError: unknown class or format, or a class that
-            shows more than the document holds.
+            shows more than the document holds, or pdf without the extra [report].
     """
     if report_class not in get_args(ReportClass):
         raise UsageError(f"there is no report class {report_class!r}; there are: {', '.join(get_args(ReportClass))}.")
@@ -98,9 +99,9 @@ def write_reports(path: Path, folder: Path, *, report_class: str, formats: Seque
     rendered = {folder / f"report{_suffix(name)}": _render(name, content) for name in formats}
     for target in rendered:
         refuse_existing(target, force=force)
-    for target, text in rendered.items():
+    for target, made in rendered.items():
         with replace_file(target, force=force) as handle:
-            handle.write(text.encode())
+            handle.write(made)
     return list(rendered)
 
 
@@ -143,8 +144,8 @@ def _suffix(name: str) -> str:
     return ".json" if name == "json" else RENDERERS[name][1]
 
 
-def _render(name: str, content: Mapping[str, Any]) -> str:
+def _render(name: str, content: Mapping[str, Any]) -> bytes:
     if name == "json":
-        return canonical_json(content).decode() + "\n"
-    renderer = importlib.import_module(f"tabsynth.reports.renderers.{RENDERERS[name][0]}")
-    return str(renderer.render(content))
+        return canonical_json(content) + b"\n"
+    made: str | bytes = importlib.import_module(f"tabsynth.reports.renderers.{RENDERERS[name][0]}").render(content)
+    return made.encode() if isinstance(made, str) else made

@@ -31,7 +31,7 @@ from tabsynth.pipeline.split import HOLDOUT, Split, key_from_seed, require_units
 from tabsynth.pipeline.synthesizer import generator
 from tabsynth.reports import provenance
 from tabsynth.reports.context import Outcome, ReportContext
-from tabsynth.reports.renderers import html
+from tabsynth.reports.renderers import html, pdf
 
 PARTS: Final = ("share", "internal")
 
@@ -208,9 +208,11 @@ def write_tables(folder: Path, synth: Table, mark: str) -> dict[str, provenance.
 
 
 def write_report(folder: Path, content: Mapping[str, Any], *, name: str) -> None:
-    """The document and its one-file HTML view."""
+    """The document, its one-file HTML view, and the same as PDF where typst is installed."""
     write_json(folder / f"{name}.json", content)
     (folder / f"{name}.html").write_text(html.render(content), "utf-8")
+    if pdf.available():
+        (folder / f"{name}.pdf").write_bytes(pdf.render(content))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -12,6 +12,7 @@ from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.release import Released
 from tabsynth.reports import guarantee
 from tabsynth.reports.measures import PAGE_ONE
+from tabsynth.reports.renderers import pdf
 
 WIDTH: Final = 80
 
@@ -33,6 +34,8 @@ def summary(done: Released) -> Iterator[str]:
         yield f"  {finding.title[:39]:<40}" + "".join(f"{figure:>9}" for figure in figures)
     yield ""
     yield from wrapped("Files", where(done))
+    if not pdf.available():
+        yield from wrapped("PDF", f"none was written; to get one: {pdf.INSTALL}")
 
 
 def promise(fitted: Fitted) -> str:

@@ -174,8 +174,8 @@ def _rank(finding: Mapping[str, Any], judged: Mapping[str, Any]) -> tuple[int, f
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table | None:
-    """A breakdown as a table; the columns are the keys in order of first appearance."""
-    keys = tuple(dict.fromkeys(k for row in rows for k in row))
+    """A breakdown as a table: what a row is of, its value, then the other keys in order of first appearance."""
+    keys = sorted(dict.fromkeys(k for row in rows for k in row), key=lambda k: {"key": 0, "value": 1}.get(k, 2))
     if not keys:
         return None
     return Table(tuple(words(k) for k in keys), tuple(tuple(cell(row.get(k)) for k in keys) for row in rows))

@@ -183,7 +183,7 @@ def share(folder: Path, table: Path, schema: Path) -> tuple[dict[str, Any], list
     assert done.outcome != "REFUSED"
     content: dict[str, Any] = {p.name: p.read_bytes() for p in sorted((folder / "out" / "share").iterdir())}
     report, manifest = json.loads(content["report.json"]), json.loads(content.pop("manifest.json"))
-    del content["report.html"]  # a view of report.json
+    del content["report.html"], content["report.pdf"]  # views of report.json
     verdict = report.pop("verdict")
     assert verdict["judgements"] == [], "share/ holds judgements on real rows"
     assert verdict["because"] == []
@@ -191,7 +191,7 @@ def share(folder: Path, table: Path, schema: Path) -> tuple[dict[str, Any], list
         del part["outcome"]
     for name in ("manifest_sha256", "report_sha256"):
         del manifest[name]
-    for name in ("report.json", "report.html"):
+    for name in ("report.json", "report.html", "report.pdf"):
         del manifest["files"][name]
     return {**content, "report.json": report, "manifest.json": manifest}, [c for c in calls if c[0] != "sample"]
 

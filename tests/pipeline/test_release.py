@@ -29,7 +29,8 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_a_release_from_a_frame(released: release.Released) -> None:
     files = set(tree(released.folder))
     assert {"share/synthetic.csv", "share/synthetic.parquet", "share/report.html", "share/report.json",
-            "share/manifest.json", "internal/report.json", "internal/model.tabsynth", "internal/split.json"} <= files
+            "share/report.pdf", "share/manifest.json", "internal/report.json", "internal/report.pdf",
+            "internal/model.tabsynth", "internal/split.json"} <= files
     assert not [f for f in files if "staging" in f]
     assert json.loads((released.folder / "share" / "report.json").read_text("utf-8"))["dataset"]["name"] == "visits"
 
@@ -101,6 +102,18 @@ def test_the_summary_fits_a_terminal_and_says_where_to_look(released: release.Re
     assert "no formal guarantee was used" in text
     assert "share/report.html" in text
     assert "Agreement of column pairs" in text
+
+
+def test_without_typst_there_is_no_pdf_and_the_summary_says_how_to_get_one(
+        released: release.Released, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "none was written" not in " ".join(summary.summary(released))
+    monkeypatch.setattr(release.pdf, "available", lambda: False)
+    release.write_report(tmp_path, json.loads((released.folder / "share" / "report.json").read_text("utf-8")),
+                         name="report")
+    assert {p.name for p in tmp_path.iterdir()} == {"report.json", "report.html"}
+    lines = list(summary.summary(released))
+    assert max(map(len, lines)) <= 80
+    assert "pip install 'tabsynth-dp[report]'" in " ".join(lines)
 
 
 def test_the_summary_of_a_refusal_points_to_the_reasons(released: release.Released) -> None:

@@ -20,7 +20,7 @@ def command(
     report_class: Annotated[str, typer.Option(
         "--class", metavar="NAME", help="internal, recipient, public, statement.")] = "recipient",
     format: Annotated[str, typer.Option(
-        "--format", metavar="NAMES", help="html, json, text, md; several with commas.")] = "html,json",
+        "--format", metavar="NAMES", help="html, pdf, json, text, md; several with commas.")] = "html,json",
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -1,1 +1,1 @@
-"""Views of a document, one renderer a file: each has ``FACTS`` and a function ``render(document) -> str``."""
+"""Views of a document, one renderer a file: each has ``FACTS`` and ``render(document)``, which gives text or bytes."""
