@@ -2,15 +2,16 @@
 
 Sources: https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html (29 January 2026; the context is its
 appendix 1) and https://docs.mlcommons.org/croissant/docs/croissant-rai-spec.html (6 March 2024; every ``rai:`` property
-here is one of its table). schema.org is written with https, other than in the appendix: the reference reader, mlcroissant
-1.1, takes nothing else. Provenance is PROV-O, as section "Provenance Representation" recommends. Fields read the
-Parquet file, since Croissant cannot state the delimiter or decimal mark of a CSV file.
+here is one of its table). Provenance is PROV-O, as section "Provenance Representation" recommends.
+
+schema.org is written with https, other than in the appendix: the reference reader, mlcroissant 1.1, takes nothing else.
+Fields read the Parquet file, since Croissant cannot state the delimiter or decimal mark of a CSV file.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
-from urllib.parse import quote
 
 from tabsynth.reports.exports import phrases
 from tabsynth.reports.exports.facts import Facts, File, as_json
@@ -32,7 +33,8 @@ CONTEXT: Final[dict[str, Any]] = {
 DATA_TYPES: Final[dict[str, str]] = {
     "number": "sc:Float", "integer": "sc:Integer", "boolean": "sc:Boolean", "date": "sc:Date",
     "datetime": "sc:DateTime", "time": "sc:Time"}
-"""Atomic types of Croissant by kind of column; category, id, text and durations are sc:Text."""
+"""Atomic types of Croissant by kind of column; categories, ids and text are sc:Text, and so, for want of a type, are
+durations."""
 
 PARQUET: Final = "application/x-parquet"
 """What Croissant's reference reader calls Parquet; it does not read the registered application/vnd.apache.parquet."""
@@ -70,7 +72,7 @@ def _record_set(facts: Facts) -> dict[str, Any]:
 def _field(column: dict[str, Any], source: File) -> dict[str, Any]:
     """A column. Its identifier is escaped, since identifiers are IRIs; its name is as in the file."""
     about = {} if column["description"] is None else {"description": column["description"]}
-    return {"@type": "cr:Field", "@id": f"{RECORDS}/{quote(column['name'], safe='')}", "name": column["name"], **about,
+    return {"@type": "cr:Field", "@id": f"{RECORDS}/{_escaped(column['name'])}", "name": column["name"], **about,
             "dataType": DATA_TYPES.get(column["kind"], "sc:Text"),
             "source": {"fileObject": {"@id": source.name}, "extract": {"column": column["name"]}}}
 
@@ -98,3 +100,12 @@ def _provenance(facts: Facts) -> dict[str, Any]:
         "prov:wasGeneratedBy": {"@type": "prov:Activity",
                                 "prov:label": f"Sampling from the model {document['model']['name']}"},
         "prov:wasAttributedTo": {"@type": "prov:SoftwareAgent", "prov:label": f"tabsynth {facts.software}"}}
+
+
+def _escaped(name: str) -> str:
+    """`name` as a part of an IRI.
+
+    >>> _escaped("a b/ü")
+    'a%20b%2F%C3%BC'
+    """
+    return re.sub(r"[^\w.~-]", lambda m: "".join(f"%{byte:02X}" for byte in m.group().encode()), name, flags=re.ASCII)

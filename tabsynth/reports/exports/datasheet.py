@@ -1,6 +1,6 @@
 """``DATASHEET.md``: the questions of a datasheet, answered where the software knows the answer.
 
-Source: Gebru et al., "Datasheets for Datasets", Communications of the ACM 64 (12), 2021; the questions are shortened, and
+Source: Gebru et al., "Datasheets for Datasets", Communications of the ACM 64 (12), 2021. The questions are shortened;
 those about labelling and about contact with people do not apply to drawn rows.
 """
 
@@ -32,13 +32,13 @@ def _motivation(document: Mapping[str, Any]) -> Lines:
 
 def _composition(facts: Facts) -> Lines:
     data = facts.document["dataset"]
-    rows = facts.tables[0].rows
     people = data["counts"]["synthetic_units"]
+    size = f"{facts.tables[0].rows} rows" + ("" if people is None else f" of {people} synthetic people")
     yield from section("Composition")
     yield from answer("What does a row stand for?", phrases.summary(facts.document),
-                      f"A row belongs to one made-up {data['unit']}." if data["unit"] != "row"
-                      else "Every row is another made-up person.")
-    yield from answer("How many are there?", f"{rows} rows" + ("." if people is None else f" of {people} made-up people."))
+                      "Every row is another synthetic person." if data["unit"] == "row"
+                      else f"A row belongs to one synthetic {data['unit']}.")
+    yield from answer("How many are there?", f"{size}.")
     yield from answer("What does a row consist of?", "Columns as the schema describes them:")
     yield from table(("Column", "Kind", "Role", "How it came about", "Description", "Source"), (
         (c["name"], c["kind"], c["role"], c["treatment"], c["description"] or "", c["source"] or "")
@@ -70,7 +70,7 @@ def _preparation(document: Mapping[str, Any]) -> Lines:
 def _uses(document: Mapping[str, Any]) -> Lines:
     yield from section("Uses")
     yield from answer("What is it meant for?", phrases.purpose(document))
-    yield from answer("What should a user know before relying on it?")
+    yield from answer("What should a user know before relying on it?", "As the evaluation report says:")
     yield from items(phrases.limitations(document))
     yield from answer("What should it not be used for?", "Decisions about single people. Further:", phrases.BLANK)
 
@@ -82,7 +82,8 @@ def _distribution(facts: Facts) -> Lines:
     yield from answer("Under what licence and terms?", phrases.BLANK)
     yield from answer("When was it made?", document["created"])
     yield from answer("What is in the folder?", "Hashes of all files are in manifest.json.")
-    yield from table(("File", "What", "SHA-256"), ((f.name, f.kind, f.sha256 or "see manifest.json") for f in facts.files))
+    yield from table(("File", "What", "SHA-256"), (
+        (f.name, f.kind, f.sha256 or "see manifest.json") for f in facts.files))
 
 
 def _maintenance() -> Lines:

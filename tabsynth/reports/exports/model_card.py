@@ -63,16 +63,23 @@ def _data(document: Mapping[str, Any]) -> Lines:
 
 
 def _figures(document: Mapping[str, Any]) -> Lines:
-    """Findings with a number that the report's class shows."""
-    rows = [(f["title"], numbers.figure(f["value"], _pair(f)) if f["band"] is None else f["band"],
-             numbers.span(_pair(f)), numbers.figure(f["floor"]), numbers.figure(f["ceiling"]), str(f["n"]))
-            for f in document["findings"] if f["value"] is not None or f["band"] is not None]
+    """Findings with a number or band that the report's class shows; diagnostics are left to the report."""
     yield from section("Metrics and figures")
     yield from answer("Verdict", document["verdict"]["privacy"])
-    if rows:
-        yield from table(("Measure", "Value", "95 % interval", "Floor", "Ceiling", "n"), rows)
-    yield from answer("What the figures do not show", wording.DIAGNOSTICS_ARE_NOT_EVIDENCE,
-                      "Methods, judgements and what is kept back are in report.html.")
+    for name, title in wording.SECTIONS.items():
+        rows = [_row(f) for f in document["findings"] if f["section"] == name and f["state"] != "not_run"]
+        if rows:
+            yield from answer(title)
+            yield from table(("Measure", "Value", "95 % interval", "Floor", "Ceiling", "n"), rows)
+    yield from answer("How to read them", "Floor: columns drawn independently. Ceiling: real rows against other real "
+                      "rows. Methods, judgements and what is kept back are in report.html.")
+
+
+def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:
+    """A finding; floor and ceiling with the digits of the value."""
+    interval = None if finding["interval"] is None else tuple(finding["interval"])
+    value, floor, ceiling = (numbers.figure(finding[key], interval) for key in ("value", "floor", "ceiling"))
+    return finding["title"], finding["band"] or value, numbers.span(interval), floor, ceiling, str(finding["n"])
 
 
 def _ethics(document: Mapping[str, Any]) -> Lines:
@@ -84,8 +91,5 @@ def _ethics(document: Mapping[str, Any]) -> Lines:
 
 def _caveats(document: Mapping[str, Any]) -> Lines:
     yield from section("Caveats and recommendations")
+    yield from answer("As the evaluation report says")
     yield from items(phrases.limitations(document))
-
-
-def _pair(finding: Mapping[str, Any]) -> tuple[float, float] | None:
-    return None if finding["interval"] is None else tuple(finding["interval"])

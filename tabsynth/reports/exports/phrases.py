@@ -16,8 +16,8 @@ COLLECTION: Final = (
 MISSING: Final = "A missing cell was drawn by the model, as a value is; nothing was removed afterwards."
 
 BIASES: Final = (
-    "A model repeats the biases of its source table, and smooths what is rare: small groups are further from the "
-    "source table than large ones.")
+    "A model tends to repeat the biases of its source table and to smooth what is rare: small groups are likely to be "
+    "further from the source table than large ones.")
 
 NOT_COPIED_IS_NOT_SHOWN: Final = (
     "Every row was drawn from the model. A drawn row can still equal or resemble a real one; the evaluation report "
@@ -27,7 +27,7 @@ SENSITIVE_ROLES: Final = ("direct-identifier", "sensitive", "quasi-identifier")
 
 
 def summary(document: Mapping[str, Any]) -> str:
-    """What the release is, in one sentence and the name's description."""
+    """What the release is, and what is said of its source table."""
     data, model = document["dataset"], document["model"]
     about = "" if data["description"] is None else f" The source table: {data['description']}"
     return f"Synthetic rows drawn from a model ({model['name']}) that was fitted to the table {data['name']}.{about}"
@@ -39,8 +39,9 @@ def protection(document: Mapping[str, Any]) -> list[str]:
     lines = [privacy["notice"], *(n for n in document["notices"] if n != privacy["notice"])]
     if privacy["statement"] is not None and privacy["ledger"] is not None:
         entry = privacy["ledger"]
-        lines.append(f"Epsilon {entry['epsilon']} at delta {entry['delta']}. Population {entry['population']}: epsilon "
-                     f"{entry['total_epsilon']} at delta {entry['total_delta']}, releases to date: {entry['releases']}.")
+        lines += [f"This release: epsilon {entry['epsilon']} at delta {entry['delta']}.",
+                  f"Population {entry['population']} to date: epsilon {entry['total_epsilon']} at delta "
+                  f"{entry['total_delta']}, releases: {entry['releases']}."]
     return lines
 
 
@@ -55,7 +56,7 @@ def treatments(document: Mapping[str, Any]) -> list[str]:
     groups: dict[str, list[str]] = {}
     for column in data["columns"]:
         groups.setdefault(column["treatment"], []).append(column["name"])
-    return [*(f"{treatment}: {', '.join(names)}" for treatment, names in groups.items()),
+    return [*(f"{', '.join(names)}: {treatment}" for treatment, names in groups.items()),
             *(f"{d['column']}: {d['action']}" for d in data["decisions"])]
 
 

@@ -1,12 +1,12 @@
 """``ro-crate-metadata.json``: the folder as a research object (RO-Crate 1.2).
 
-Source: https://www.researchobject.org/ro-crate/specification/1.2/. Version 1.3 (June 2026) differs in terms of workflows
-alone, which are not used here. The context is named, never fetched.
+Source: https://www.researchobject.org/ro-crate/specification/1.2/. Version 1.3 (June 2026) differs only in terms of
+workflows, which are not used here. The context is named, never fetched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from tabsynth.reports.exports import phrases
@@ -54,7 +54,7 @@ def _context(facts: Facts) -> list[dict[str, Any]]:
         {"@id": LICENCE, "@type": "CreativeWork", "name": phrases.BLANK, "description": phrases.BLANK},
         {"@id": HOLDER, "@type": "Organization", "name": phrases.BLANK},
         {"@id": SOFTWARE, "@type": "SoftwareApplication", "name": "tabsynth", "version": facts.software,
-         "description": "Synthetic tables with an evidence file."},
+         "url": f"pkg:pypi/tabsynth-dp@{facts.software}", "description": "Synthetic tables with an evidence file."},
         {"@id": SOURCE, "@type": "CreativeWork", "name": document["dataset"]["name"],
          "description": "The table that the model was fitted to; not part of this crate."},
         {"@id": MODEL, "@type": "CreativeWork", "name": document["model"]["name"],
@@ -68,5 +68,10 @@ def _actions(facts: Facts) -> list[dict[str, Any]]:
              ("evaluate", "Compare and attack the synthetic rows", [SOURCE, *tables], reports))
     return [{"@id": f"#{step}", "@type": "CreateAction", "name": name, "endTime": facts.document["created"],
              "agent": {"@id": HOLDER}, "instrument": {"@id": SOFTWARE},
-             "object": [{"@id": i} for i in used], "result": [{"@id": i} for i in made]}
-            for step, name, used, made in steps]
+             "object": _references(used), "result": _references(made)} for step, name, used, made in steps]
+
+
+def _references(ids: Sequence[str]) -> Any:
+    """Several entities, or one: RO-Crate writes a single value without a list."""
+    references = [{"@id": i} for i in ids]
+    return references[0] if len(references) == 1 else references
