@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tabsynth.core.errors import UsageError
 from tabsynth.core.files import sha256_file
-from tabsynth.reports.provenance import MANIFEST_NAME, FileFact
+from tabsynth.reports.provenance import FileFact
 
 REPORT: Final = "report.json"
 STATEMENT: Final = "statement.json"
@@ -74,11 +74,6 @@ class Facts:
         return tuple(f for f in self.files if Path(f.name).stem == Path(REPORT).stem)
 
     @property
-    def has_statement(self) -> bool:
-        """True if the privacy statement lies in the folder."""
-        return any(f.name == STATEMENT for f in self.files)
-
-    @property
     def software(self) -> str:
         """Version of tabsynth that made the release."""
         return str(self.document["provenance"]["versions"].get("tabsynth", "unknown"))
@@ -90,19 +85,20 @@ def gather(folder: Path, *, tables: Mapping[str, FileFact], training_fingerprint
 
     Args:
         tables: name of each file that holds the synthetic table -> what is known of it.
-        companions: names of the files that are made from the facts, and so are none of them.
+        companions: names of the files that are made from the facts or after them, and so are none of them.
     """
     document = json.loads((folder / REPORT).read_text("utf-8"))
-    names = sorted(p.name for p in folder.iterdir() if p.name not in companions | {MANIFEST_NAME})
-    return Facts(document, tuple(_file(folder / name, tables.get(name)) for name in names), training_fingerprint)
+    names = sorted({p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - companions)
+    return Facts(document, tuple(_file(folder, name, tables.get(name)) for name in names), training_fingerprint)
 
 
-def _file(path: Path, table: FileFact | None) -> File:
+def _file(folder: Path, name: str, table: FileFact | None) -> File:
+    path = folder / name
     if table is not None:
-        return File(path.name, table.kind, sha256_file(path), path.stat().st_size, table.rows, table.columns)
-    if path.name == STATEMENT:
-        return File(path.name, "privacy statement", sha256_file(path), path.stat().st_size)
-    return File(path.name, "evaluation report" if path.stem == Path(REPORT).stem else "file")
+        return File(name, table.kind, sha256_file(path), path.stat().st_size, table.rows, table.columns)
+    if name == STATEMENT:
+        return File(name, "privacy statement", sha256_file(path), path.stat().st_size)
+    return File(name, "evaluation report" if path.stem == Path(REPORT).stem else "file")
 
 
 def as_json(value: Any) -> str:
