@@ -29,7 +29,7 @@ from tabsynth.pipeline.refit import draw_of
 from tabsynth.pipeline.rows import default_rows
 from tabsynth.pipeline.split import HOLDOUT, Split, key_from_seed, require_units, split
 from tabsynth.pipeline.synthesizer import generator
-from tabsynth.reports import provenance
+from tabsynth.reports import exports, provenance
 from tabsynth.reports.context import Outcome, ReportContext
 from tabsynth.reports.renderers import html
 
@@ -183,6 +183,8 @@ def write_parts(folder: Path, request: Request, source: Input[Table], parts: Spl
     if fitted.statement is not None:
         write_json(share / "statement.json", fitted.statement.to_json())
     origin = origin_of(request, source, fitted, evaluation, internal)
+    if not refused:
+        exports.write(share, tables=files, training_fingerprint=origin.training_fingerprint)
     content = provenance.manifest(share, origin, facts=files)
     provenance.write_manifest(share, content)
     if refused:

@@ -14,6 +14,7 @@ from tabsynth.evaluation.verdict import Verdict
 from tabsynth.pipeline import face, release, summary
 from tabsynth.pipeline.evaluate import Evaluation
 from tabsynth.pipeline.release import Request, staging
+from tabsynth.reports import exports
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,7 @@ def test_a_release_from_a_frame(released: release.Released) -> None:
     assert {"share/synthetic.csv", "share/synthetic.parquet", "share/report.html", "share/report.json",
             "share/manifest.json", "internal/report.json", "internal/model.tabsynth", "internal/split.json"} <= files
     assert not [f for f in files if "staging" in f]
+    assert {f"share/{name}" for name in exports.ABOUT} <= files
     assert json.loads((released.folder / "share" / "report.json").read_text("utf-8"))["dataset"]["name"] == "visits"
 
 
