@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 from tabsynth.core.errors import UsageError
 from tabsynth.core.schema import KINDS
-from tabsynth.reports import document, exports, provenance, wording
+from tabsynth.reports import commonmark, document, exports, provenance, wording
 from tabsynth.reports.context import ColumnFact, Counts
-from tabsynth.reports.exports import croissant, datasheet, markdown, model_card, phrases, prov, ro_crate
+from tabsynth.reports.exports import croissant, datasheet, model_card, phrases, prov, ro_crate
 from tabsynth.reports.exports.facts import Facts, gather
 from tabsynth.reports.provenance import FileFact
 
@@ -202,7 +202,7 @@ def test_every_question_has_an_answer_or_a_blank(facts):
         for here, after in zip(lines, [*lines[1:], "## "], strict=True):
             if here.startswith("**"):
                 assert not after.startswith(("**", "#")), here
-    assert datasheet.render(facts).count(markdown.text(phrases.BLANK)) >= 5
+    assert datasheet.render(facts).count(commonmark.text(phrases.BLANK)) >= 5
 
 
 def test_figures_of_the_card_are_those_of_the_report(open_facts):

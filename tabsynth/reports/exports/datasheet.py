@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tabsynth.reports.commonmark import Lines, answer, items, page, section, table
 from tabsynth.reports.exports import phrases
 from tabsynth.reports.exports.facts import Facts
-from tabsynth.reports.exports.markdown import Lines, answer, items, page, section, table
 
 NAME: Final = "DATASHEET.md"
 

@@ -1,4 +1,4 @@
-"""Markdown for people: headings, questions, tables. Text from outside cannot become markup."""
+"""Markdown (CommonMark with pipe tables) for people. Text from outside cannot become markup."""
 
 from __future__ import annotations
 
