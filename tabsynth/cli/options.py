@@ -59,7 +59,8 @@ ModeOption = Annotated[str | None, typer.Option(
     "--mode", metavar="NAME", help="How closely a model without epsilon may follow the rows, checked on people held "
                                    "back: max_fidelity, balanced (the default), cautious, or off.")]
 FailUnder = Annotated[list[str] | None, typer.Option(
-    "--fail-under", metavar="ID=VALUE", help="Refuse, with exit code 1, if finding ID (kway.2, tstr, ...) is under VALUE.")]
+    "--fail-under", metavar="ID=VALUE", help="Refuse, with exit code 1, if finding ID (kway.2, tstr, ...) is under "
+                                             "VALUE.")]
 FailOver = Annotated[list[str] | None, typer.Option(
     "--fail-over", metavar="ID=VALUE", help="Refuse, with exit code 1, if finding ID is over VALUE.")]
 SyntheticArgument = Annotated[str, typer.Argument(metavar="SYNTHETIC", help="The synthetic table.")]
