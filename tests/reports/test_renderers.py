@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from tabsynth.core.finding import Finding
+from tabsynth.evaluation.gates import Gate
 from tabsynth.evaluation.variants import attack_finding, counted, ranked
 from tabsynth.reports import document, wording
+from tabsynth.reports.chapters.decision import gates
 from tabsynth.reports.measures import key_numbers, measures
 from tabsynth.reports.renderers import html, markdown, text
 
@@ -231,3 +233,14 @@ def test_a_control_rate_is_not_drawn_on_the_scale_of_an_excess(verdict, context,
     drawn = {m.id: m.drawing for m in measures(shown)}
     assert "control" not in drawn["P1c"]
     assert "control" in drawn["P2a"]
+
+
+def test_what_the_policy_asks_stands_on_the_first_page_unmet_first(findings, verdict, context):
+    held = (Gate("guarantee", None, "a privacy guarantee", None, "required", None, True, "board", ""),
+            Gate("kway.2", "value", "Two columns together", 0.92531, "at least", 0.95, False, "protocol", "Fit again."))
+    made = document.build(findings, replace(verdict, gates=held), context=context, report_class="recipient")
+    shown = gates(made["verdict"]["gates"])
+    assert [row[3] for row in shown.rows] == ["not met", "met"]
+    assert shown.rows[0][2] == "at least 0.95"
+    page = html.render(made)
+    assert page.index("Fit again.") < page.index("Key numbers")
