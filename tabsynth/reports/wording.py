@@ -80,14 +80,6 @@ REFITS_NOT_RUN: Final = (
     "Shadow models and made-up people take many further fits; they were not part of this run (tabsynth attack --tier "
     "2).")
 
-DETERMINATIONS: Final[tuple[tuple[str, str], ...]] = (
-    ("Data protection officer",
-     "Are natural persons identifiable by means reasonably likely to be used (GDPR, Recital 26)?"),
-    ("Expert under 45 CFR 164.514(b)(1)",
-     "Is the risk very small that an anticipated recipient could identify an individual?"),
-    ("Ethics board", "Are benefit, limits and remaining risk acceptable for the stated purpose?"),
-)
-
 LIMITS: Final[tuple[str, ...]] = (
     "Attacks show what was tried and found. They do not show that other attacks fail, and they do not prove a "
     "differential-privacy guarantee; the guarantee follows from the mechanism and its accounting.",
