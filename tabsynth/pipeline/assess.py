@@ -75,7 +75,8 @@ def assess(request: Request, *, progress: Progress = silent) -> tuple[Evaluation
     context = report_context(real.schema, result, dataset=real.schema.name or stem(request.train), synth=synth,
                              train=real, holdout=held, fitted=model, evaluation_seed=request.seed)
     path = Path(request.synthetic)
-    return result, document(result, replace(context, files={path.name: sha256_file(path)}, **request.stated), "internal")
+    context = replace(context, files={path.name: sha256_file(path)}, **request.stated)
+    return result, document(result, context, "internal")
 
 
 def write_document(path: Path, content: Mapping[str, Any], *, force: bool) -> None:

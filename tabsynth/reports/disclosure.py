@@ -8,8 +8,8 @@ public     bands instead of numbers.
 statement  only findings that follow from the synthetic rows, and of them only what does: no floor, no ceiling, no
            control, no count of real rows.
 
-A finding that looks at no real row at all (`SYNTHETIC_ROWS_ALONE`) is shown whole in every class: whoever holds the rows
-can count again.
+A finding that looks at no real row at all (`SYNTHETIC_ROWS_ALONE`) is shown whole in every class: whoever holds the
+rows can count again.
 
 Every function is pure: a finding in, a finding (and its band) or None out.
 """

@@ -123,8 +123,8 @@ def context_from(document: Mapping[str, Any]) -> ReportContext:
         generation_depth=model["generation_depth"], statement=privacy["statement"],
         ledger=None if privacy["ledger"] is None else LedgerEntry(**privacy["ledger"]),
         **{k: data[k] for k in ("purpose", "recipient", "legal_basis", "owner", "review_date")},
-        data_sources=tuple(data["data_sources"]), guidance=tuple(p["id"] for p in document["guidance"]), versions=made["versions"],
-        commands=tuple(made["commands"]), sampling_seed=made["sampling_seed"],
+        data_sources=tuple(data["data_sources"]), guidance=tuple(p["id"] for p in document["guidance"]),
+        versions=made["versions"], commands=tuple(made["commands"]), sampling_seed=made["sampling_seed"],
         evaluation_seed=made["evaluation_seed"], files=made["files"],
         selection=None if made["selection"] is None else Selection(**made["selection"]))
 

@@ -18,7 +18,10 @@ from tabsynth.reports.model import IsoDate, Part, Text
 
 
 class Stated(Part):
-    """The file that ``--context`` names. data_sources: what else the recipient may reach; owner: of the remaining risk."""
+    """The file that ``--context`` names.
+
+    data_sources: what else the recipient may reach. owner: who answers for the risk that remains.
+    """
 
     purpose: Text | None = None
     recipient: Text | None = None

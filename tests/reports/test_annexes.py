@@ -31,8 +31,8 @@ def harbor(**hits: int) -> Finding:
 
 def attack(finding_id: str, hits: int, control: int, n: int = 1000, few: str | None = None) -> Finding:
     statistic = "residual" if finding_id.startswith("P1") else "difference"
-    return attack_finding(finding_id, f"Attack {finding_id}", [counted("all", (hits, n), (control, n), statistic=statistic)],
-                          method="M.", few=few)
+    tried = counted("all", (hits, n), (control, n), statistic=statistic)
+    return attack_finding(finding_id, f"Attack {finding_id}", [tried], method="M.", few=few)
 
 
 def build(found: list[Finding], context: Any, report_class: str, **changes: Any) -> dict[str, Any]:
@@ -48,7 +48,8 @@ def row(made: dict[str, Any], annex: str, key: str) -> dict[str, Any]:
 def test_every_answer_is_asked_for_by_some_pack_and_every_question_has_one(name, findings, verdict, context) -> None:
     made = document.build(findings, verdict, context=context, report_class="internal")
     answers = registry.load("annexes", name)(Evidence(made))
-    asked = {r.key for pack in map(guidance.pack, guidance.packs()) for a in pack.annexes if a.id == name for r in a.rows}
+    requests = [a for pack in map(guidance.pack, guidance.packs()) for a in pack.annexes if a.id == name]
+    asked = {r.key for request in requests for r in request.rows}
     assert asked == set(answers)
 
 
@@ -141,7 +142,10 @@ def test_the_export_sheet_lists_files_identifiers_text_and_a_model(context) -> N
     assert row(made, "export_sheet", "identifiers")["state"] == "hit"
     assert "note (replaced by a placeholder)" in row(made, "export_sheet", "free_text")["answer"]
     assert row(made, "export_sheet", "model")["state"] == "hit"
-    assert row(build([], context, "internal", model="not given"), "export_sheet", "real_rows")["state"] == "for a person"
+    unknown = build([], context, "internal", model="not given")
+    assert row(unknown, "export_sheet", "real_rows")["state"] == "for a person"
+    assert row(unknown, "export_sheet", "model")["state"] == "for a person"
+    assert "set beside the table" in row(unknown, "dpia", "processing")["answer"]
 
 
 @pytest.mark.parametrize("report_class", CLASSES)
@@ -157,7 +161,7 @@ RATES = st.tuples(st.integers(0, 1000), st.integers(0, 1000))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(hits=st.fixed_dictionaries({name: RATES for name in ATTACKS}), rows=st.integers(1, 9999))
+@given(hits=st.fixed_dictionaries(dict.fromkeys(ATTACKS, RATES)), rows=st.integers(1, 9999))
 def test_under_a_guarantee_annexes_do_not_depend_on_real_rows(private_context, hits, rows) -> None:
     """Whatever the attacks found, and however many real rows there were: the same words."""
     real = [attack(name, *pair) for name, pair in hits.items()]

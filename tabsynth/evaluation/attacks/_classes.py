@@ -226,18 +226,21 @@ def _label(letter: str, what: str, columns: str, *, whole: str | None = None) ->
 
 LABELS: Final[tuple[Label, ...]] = (
     _label("A", "name", "(?:first|last|full|given|family|middle|maiden|birth|sur|patient|person|nick|user|mother"
-           "|father) ?names?|vorname|nachname|familienname|initials", whole="names?|first|last|maiden|forename|surname"),
+           "|father) ?names?|vorname|nachname|familienname|initials",
+           whole="names?|first|last|maiden|forename|surname"),
     _label("B", "geography below a state", "address|street|adresse|strasse|city|town|county|parish|precinct|latitude"
            "|longitude|lat|lon|lng|geocode"),
     _label("C", "month, week or day of an event", "(?:birth|admission|admit|discharge|death|visit|encounter|procedure"
-           "|service) ?(?:date|month|week|day)|(?:month|week|day|date) of (?:birth|admission|discharge|death|visit)|dob"),
+           "|service) ?(?:date|month|week|day)|(?:month|week|day|date) of (?:birth|admission|discharge|death|visit)"
+           "|dob"),
     _label("G", "social security number", f"(?:ssn|social security){_NO}"),
     _label("H", "medical record number", f"mrn|medical record{_NO}|(?:chart|hospital|case) (?:no|num|number)"
            "|fallnummer"),
     _label("I", "health plan number", "(?:member|subscriber|beneficiary|policy|insurance|insurer|plan) "
            "(?:no|nr|num|number|id)|versichertennummer|mbi|hicn"),
     _label("J", "account number", f"(?:account|acct|konto|iban){_NO}|kontonummer"),
-    _label("K", "certificate or licence number", f"(?:licen[cs]e(?! plate)|certificate|passport|permit|drivers?|dea|npi){_NO}"),
+    _label("K", "certificate or licence number", f"(?:licen[cs]e(?! plate)|certificate|passport|permit|drivers?|dea"
+           f"|npi){_NO}"),
     _label("L", "vehicle number or plate", "(?:licen[cs]e|number|registration) plate|kennzeichen|vin"
            "|vehicle (?:id|no|number)", whole="plate"),
     _label("M", "device identifier", "(?:serial|device|implant) (?:no|nr|num|number|id)|seriennummer|udi|imei"),

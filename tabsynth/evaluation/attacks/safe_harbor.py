@@ -44,10 +44,10 @@ METHOD: Final = (
     "Number of classes of 45 CFR 164.514(b)(2)(i) that at least one cell of the synthetic table looks like. Told by: "
     "the form of a value, with its check digit; names of columns (A, G to M, P and Q, and geography and events); the "
     "role of a direct identifier (R); dates other than 1 January; ages in years above 89, unless all are one class of "
-    "90 or older; five-digit ZIP codes, and three-digit ones of areas of 20,000 people or fewer ({zip3}). Keys numbered "
-    "1, 2, 3, ... without a gap are made up and do not count. Not looked at: what a text says, images, the time of day, "
-    "years of birth, any other unique characteristic, and what the holder of the data knows. A row that was copied "
-    "from a person remains personal, whatever the list says.")
+    "90 or older; five-digit ZIP codes, and three-digit ones of areas of 20,000 people or fewer ({zip3}). Keys "
+    "numbered 1, 2, 3, ... without a gap are made up and do not count. Not looked at: what a text says, images, the "
+    "time of day, years of birth, any other unique characteristic, and what the holder of the data knows. A row that "
+    "was copied from a person remains personal, whatever the list says.")
 
 Row = dict[str, Any]
 

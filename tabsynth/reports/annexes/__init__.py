@@ -1,8 +1,8 @@
 """Annexes: the questions of a guidance pack, answered as far as the report goes. One annex a file, found by listing.
 
 An annex file has a function of `Evidence` (what the report of this class shows, and nothing else) that returns an
-`Answer` for every key that it knows. Which of them are asked, in which words and by which source is the pack's business.
-So an annex holds no number that its report does not hold, and every class of report keeps back what it keeps back.
+`Answer` for every key that it knows. Which of them are asked, in which words and by which source is the pack's
+business. So an annex holds no number that its report does not hold, and each class keeps back what it keeps back.
 """
 
 from __future__ import annotations

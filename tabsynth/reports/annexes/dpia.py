@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from tabsynth.reports import numbers
 from tabsynth.reports.annexes._evidence import Answer, Evidence, blank
+from tabsynth.reports.context import UNKNOWN_MODEL
 
 FACTS = {"name": "dpia", "entry": "dpia", "summary": "annex for a data protection impact assessment"}
 
@@ -33,9 +34,11 @@ def _processing(evidence: Evidence) -> Answer:
     data, model = evidence.data, evidence.document["model"]
     rows = data["counts"]["synthetic_rows"]
     made = "Synthetic rows" if rows is None else f"{numbers.count(rows)} synthetic rows"
-    return Answer(f"{made} of {len(data['columns'])} columns were drawn from the model {model['name']}, which was fitted to "
-                  f"the table {data['name']}. One person is "
-                  + ("one row." if data["unit"] == "row" else f"all rows of one {data['unit']}."))
+    source = ("are set beside" if model["name"] == UNKNOWN_MODEL
+              else f"were drawn from the model {model['name']}, which was fitted to")
+    person = "one row" if data["unit"] == "row" else f"all rows of one {data['unit']}"
+    columns = len(data["columns"])
+    return Answer(f"{made} of {columns} columns {source} the table {data['name']}. One person is {person}.")
 
 
 def _purposes(evidence: Evidence) -> Answer:
@@ -47,5 +50,5 @@ def _purposes(evidence: Evidence) -> Answer:
 
 def _residual_risk(evidence: Evidence) -> Answer:
     made = evidence.verdict
-    return Answer(f"{made.text} Whether the risk that remains is accepted: to be filled in by {CONTROLLER}.", "for a person",
-                  made.findings)
+    return Answer(f"{made.text} Whether the risk that remains is accepted: to be filled in by {CONTROLLER}.",
+                  "for a person", made.findings)

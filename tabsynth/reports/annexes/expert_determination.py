@@ -19,7 +19,8 @@ def expert_determination(evidence: Evidence) -> Mapping[str, Answer]:
         "data_sources": evidence.stated("data_sources", EXPERT),
         "replicability": Answer(
             f"Declared quasi-identifiers: {evidence.columns('quasi-identifier')}. Sensitive: "
-            f"{evidence.columns('sensitive', 'outcome')}. Whether other columns recur is for the expert.", "for a person"),
+            f"{evidence.columns('sensitive', 'outcome')}. Whether other columns recur is for the expert.",
+            "for a person"),
         "availability": blank(EXPERT),
         "distinguishability": evidence.judged("P0b", "P1a", "P1b", "P0c.k"),
         "methods": _methods(evidence),

@@ -12,6 +12,7 @@ from tabsynth.reports.context import UNKNOWN_MODEL
 FACTS = {"name": "export_sheet", "entry": "export_sheet", "summary": "export sheet for a secure processing environment"}
 
 MODEL_SUFFIX: Final = ".tabsynth"
+NO_FILES: Final = "The report names no file: for a person."
 
 
 def export_sheet(evidence: Evidence) -> Mapping[str, Answer]:
@@ -33,7 +34,7 @@ def export_sheet(evidence: Evidence) -> Mapping[str, Answer]:
 def _files(evidence: Evidence) -> Answer:
     files = evidence.document["provenance"]["files"]
     if not files:
-        return Answer("The report names no file; the manifest beside it does.", "for a person")
+        return Answer(NO_FILES, "for a person")
     return Answer("; ".join(f"{name}, SHA-256 {sha256}" for name, sha256 in sorted(files.items())) + ".")
 
 
@@ -70,12 +71,13 @@ def _real_rows(evidence: Evidence) -> Answer:
     made = evidence.document["model"]["name"]
     if made == UNKNOWN_MODEL:
         return Answer("It was not stated how the rows were made: for a person.", "for a person")
-    return Answer(f"The rows are stated to be drawn from the model {made}. A drawn row can equal a real one all the same: "
-                  "see the copies.")
+    return Answer(f"The rows are stated to be drawn from the model {made}. A drawn row can equal a real one all the "
+                  "same: see the copies.")
 
 
 def _model(evidence: Evidence) -> Answer:
-    if any(name.endswith(MODEL_SUFFIX) for name in evidence.document["provenance"]["files"]):
-        return Answer("A model file is among the files. It allows further draws, and attacks that this report did not try.",
-                      "hit")
-    return Answer("No model file is among the files.", "no hit")
+    files = evidence.document["provenance"]["files"]
+    if any(name.endswith(MODEL_SUFFIX) for name in files):
+        return Answer("A model file is among the files. It allows further draws, and attacks that this report did not "
+                      "try.", "hit")
+    return Answer("No model file is among the files." if files else NO_FILES, "no hit" if files else "for a person")

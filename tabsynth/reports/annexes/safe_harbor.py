@@ -42,9 +42,10 @@ def _letter(letter: str, row: Mapping[str, Any] | None) -> Answer:
     if row is None:
         return Answer(NOT_MADE, "not run")
     if row["hits"]:
-        human = f" {_HUMAN[letter]}" if letter == "R" else ""
-        return Answer(f"{numbers.count(row['hits'])} cells in {row['columns']} look like it: {row['looks_like']}.{human}",
-                      "for a person" if letter == "R" else "hit", (FINDING,))
+        found = f"{numbers.count(row['hits'])} cells in {row['columns']} look like it: {row['looks_like']}."
+        if letter == "R":
+            return Answer(f"{found} {_HUMAN[letter]}", "for a person", (FINDING,))
+        return Answer(found, "hit", (FINDING,))
     if letter in _HUMAN:
         return Answer(_HUMAN[letter], "for a person", (FINDING,))
     looked = _LOOKED_AT.get(letter, "forms of values, names of columns")

@@ -6,16 +6,18 @@ from collections.abc import Mapping
 
 from tabsynth.reports.annexes._evidence import Answer, Evidence, blank
 
-FACTS = {"name": "wp216", "entry": "wp216", "summary": "singling out, linkability and inference, with the attacks tried"}
+FACTS = {"name": "wp216", "entry": "wp216", "summary": "singling out, linkability and inference: the attacks tried"}
+
+WEIGH = ("What holds of people who were not used, too, is a statement about the population; the rate itself is for a "
+         "person to weigh.")
 
 
 def wp216(evidence: Evidence) -> Mapping[str, Answer]:
-    """A criterion is hit where the policy makes a finding of one of its attacks; too little evidence is for a person."""
+    """A criterion is hit where the policy makes a finding of an attack on it; too little evidence is for a person."""
     return {
         "singling_out": evidence.judged("P1a", "P1b"),
         "linkability": evidence.judged("P1c"),
-        "inference": evidence.judged("P1d", "P1e", then="What holds of people who were not used, too, is a statement "
-                                                        "about the population; the rate itself is for a person to weigh."),
+        "inference": evidence.judged("P1d", "P1e", then=WEIGH),
         "outliers": evidence.judged("P0a", "P0b", "P2b"),
         "motivated_intruder": Answer(
             "Programs attacked the table with the knowledge that each measure names. No person tried to identify "
