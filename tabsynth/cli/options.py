@@ -35,6 +35,12 @@ EncodingOption = Annotated[str | None, typer.Option(
 DecimalOption = Annotated[str | None, typer.Option("--decimal", metavar="TEXT", help="Decimal mark, . or ,")]
 NaOption = Annotated[list[str] | None, typer.Option(
     "--na", metavar="TOKEN", help="Further token that means 'not given'. Repeatable.")]
+GuidanceOption = Annotated[str | None, typer.Option(
+    "--guidance", metavar="NAMES", help="Guidance packs of the report, with commas: eu-2026-11, us-hipaa-2026-11, "
+                                        "uk-2026-11. Default: the first two.")]
+ContextOption = Annotated[Path | None, typer.Option(
+    "--context", metavar="FILE", help="YAML with what you state of the release: purpose, recipient, legal_basis, "
+                                      "data_sources, owner, review_date. What is left out stays a blank.")]
 ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="A name from tabsynth models, or auto.")]
 EpsilonOption = Annotated[str | None, typer.Option(
     "--epsilon", metavar="E", help="Differential privacy per person; 1 is the recommended value.")]

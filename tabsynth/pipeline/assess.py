@@ -45,6 +45,7 @@ class Request:
         tier, sections: which measures, see ``pipeline.evaluate.scope``.
         seed: of the evaluation's own randomness.
         log: where the evaluation is written down.
+        stated: what a person says of the release, see ``reports.stated``.
     """
 
     synthetic: str
@@ -61,6 +62,7 @@ class Request:
     sections: tuple[str, ...] | None = None
     seed: int = 0
     log: Keeping = field(default_factory=Keeping)
+    stated: Mapping[str, Any] = field(default_factory=dict)
 
 
 def assess(request: Request, *, progress: Progress = silent) -> tuple[Evaluation, dict[str, Any]]:
@@ -79,6 +81,8 @@ def assess(request: Request, *, progress: Progress = silent) -> tuple[Evaluation
             policy=result.policy.name, tier=request.tier, outcome=result.outcome))
     context = report_context(real.schema, result, dataset=real.schema.name or stem(request.train), synth=synth,
                              train=real, holdout=held, fitted=model, evaluation_seed=request.seed)
+    path = Path(request.synthetic)
+    context = replace(context, files={path.name: sha256_file(path)}, **request.stated)
     return result, document(result, context, "internal")
 
 
@@ -88,8 +92,12 @@ def write_document(path: Path, content: Mapping[str, Any], *, force: bool) -> No
         handle.write(canonical_json(content) + b"\n")
 
 
-def write_reports(path: Path, folder: Path, *, report_class: str, formats: Sequence[str], force: bool) -> list[Path]:
+def write_reports(path: Path, folder: Path, *, report_class: str, formats: Sequence[str], force: bool,
+                  stated: Mapping[str, Any] | None = None) -> list[Path]:
     """Render a document for one class of readers.
+
+    Args:
+        stated: what a person says of the release, instead of what the document holds; see ``reports.stated``.
 
     Raises:
         SourceError: `path` is missing or is no report document. UsageError: unknown class or format, or a class that
@@ -100,7 +108,7 @@ def write_reports(path: Path, folder: Path, *, report_class: str, formats: Seque
     for name in formats:
         if name != "json" and name not in RENDERERS:
             raise UsageError(f"there is no report format {name!r}; there are: json, {', '.join(RENDERERS)}.")
-    content = documents.narrow(read_document(path), report_class)  # type: ignore[arg-type]
+    content = documents.narrow(read_document(path), report_class, **(stated or {}))  # type: ignore[arg-type]
     prepare_folder(folder)
     rendered = {folder / f"report{_suffix(name)}": _render(name, content) for name in formats}
     for target in rendered:

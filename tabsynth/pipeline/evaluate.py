@@ -22,7 +22,7 @@ from tabsynth.evaluation.verdict import Verdict, judge
 from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.split import units_of
 from tabsynth.reports import document as documents
-from tabsynth.reports.context import Counts, Decision, Outcome, ReportContext, Selection, column_facts
+from tabsynth.reports.context import UNKNOWN_MODEL, Counts, Decision, Outcome, ReportContext, Selection, column_facts
 
 PACKAGES: Final = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "safetensors")
 
@@ -111,7 +111,7 @@ def report_context(schema: Schema, evaluation: Evaluation, *, dataset: str, synt
                    sampling_seed: int | None = None, evaluation_seed: int | None = None) -> ReportContext:
     """Everything a report says beside findings; what a reader may see of it is the report class's business."""
     return ReportContext(
-        dataset=dataset, model=fitted.choice.model if fitted else "not given",
+        dataset=dataset, model=fitted.choice.model if fitted else UNKNOWN_MODEL,
         created=datetime.now(UTC).date().isoformat(), outcome=evaluation.outcome, unit=schema.unit or "row",
         description=schema.description, population=schema.population.name if schema.population else None,
         columns=column_facts(schema), rules=tuple(describe_rule(r) for r in schema.rules),

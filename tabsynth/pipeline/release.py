@@ -60,6 +60,7 @@ class Request:
         log: where the evaluation is written down; without a folder of its own next to the ledger where one is given,
             else beside the input.
         passphrase: encrypt ``internal/model.tabsynth`` under it; None = do not.
+        stated: what a person says of the release, see ``reports.stated``.
     """
 
     table: str
@@ -82,6 +83,7 @@ class Request:
     source: Input[Table] | None = None
     log: Keeping = field(default_factory=Keeping)
     passphrase: str | None = field(default=None, repr=False)
+    stated: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
         source.table.schema, evaluation, dataset=source.name, synth=synth, train=parts.train, holdout=parts.holdout,
         fitted=fitted, commands=(request.command,) if request.command else (),
         sampling_seed=request.seed, evaluation_seed=request.seed or 0)
+    context = replace(context, **request.stated)
     with staging(request.output) as folder:
         write_parts(folder, request, source, parts, fitted, synth, evaluation, context)
         publish(folder, request.output)
@@ -181,11 +184,11 @@ def write_parts(folder: Path, request: Request, source: Input[Table], parts: Spl
     internal.mkdir()
     share.mkdir(exist_ok=True)
     mark = ".REFUSED" if refused else ""
-    full = document(evaluation, context, "internal")
-    write_report(internal, full, name="report")
+    files = write_tables(share, synth, mark)
+    context = replace(context, files={name: sha256_file(share / name) for name in files})
+    write_report(internal, document(evaluation, context, "internal"), name="report")
     fitted.save(internal / "model.tabsynth", passphrase=request.passphrase)
     write_json(internal / "split.json", {"table": source.name, **parts.facts()})
-    files = write_tables(share, synth, mark)
     if not refused:
         write_report(share, document(evaluation, context, share_class(request, evaluation.policy)), name="report")
     if fitted.statement is not None:

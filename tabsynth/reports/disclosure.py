@@ -8,6 +8,9 @@ public     bands instead of numbers.
 statement  only findings that follow from the synthetic rows, and of them only what does: no floor, no ceiling, no
            control, no count of real rows.
 
+A finding that looks at no real row at all (`SYNTHETIC_ROWS_ALONE`) is shown whole in every class: whoever holds the
+rows can count again.
+
 Every function is pure: a finding in, a finding (and its band) or None out.
 """
 
@@ -35,13 +38,17 @@ _NOT_RECORDS: Final = frozenset({"variants", "draws"})
 """Details that count comparisons or draws: never small cells."""
 _DECIMAL: Final = re.compile(r"\d+\.\d+")
 
+SYNTHETIC_ROWS_ALONE: Final = frozenset({"safe_harbor"})
+"""Findings that follow from the synthetic rows and the public schema, breakdown and method included."""
+
 Shown = tuple[Finding, str | None]
 """A finding as a class shows it, and the band that stands in for its value (public), else None."""
 
 
 def show(finding: Finding, report_class: ReportClass, counts: Counts) -> Shown | None:
     """`finding` as `report_class` shows it, or None if the class leaves it out."""
-    if report_class == "internal":
+    if report_class == "internal" or (
+            finding.shareable and finding.id in SYNTHETIC_ROWS_ALONE and finding.value is not None):
         return finding, None
     if report_class == "statement":
         return _statement(finding, counts)

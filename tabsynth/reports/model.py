@@ -152,12 +152,18 @@ class DecisionPart(Part):
 
 
 class DatasetPart(Part):
+    """`purpose` to `review_date` are what a person stated; null = a blank."""
+
     name: Text
     description: str | None
     unit: Text
     population: str | None
-    purpose: str | None
-    recipient: str | None
+    purpose: Text | None
+    recipient: Text | None
+    legal_basis: Text | None
+    data_sources: list[Text]
+    owner: Text | None = Field(description="who answers for the risk that remains")
+    review_date: IsoDate | None
     columns: list[ColumnPart]
     rules: list[str]
     counts: CountsPart
@@ -239,8 +245,9 @@ class NotAssessedPart(Part):
 
 
 class DeterminationPart(Part):
-    """A blank that a named person fills in; software never does."""
+    """A blank that a named person fills in; software never does. pack: the guidance that asks for it."""
 
+    pack: Text
     role: Text
     question: Text
     name: str | None
@@ -250,18 +257,63 @@ class DeterminationPart(Part):
     signature: str | None
 
 
+Status = Literal["draft", "current", "superseded"]
+
+
 class SourcePart(Part):
     id: Text
     says: Text
     reference: Text
-    date: Text
+    date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
+
+
+class CriterionPart(Part):
+    """A question of law or guidance, the findings that bear on it, and who decides it."""
+
+    id: Text
+    question: Text
+    findings: list[Text]
+    decides: Text
+    source: Text
 
 
 class GuidancePart(Part):
+    """A pack that this report relies on (`tabsynth.reports.guidance`). annexes: ids of those that it asks for."""
+
     id: Text
+    jurisdiction: Text
     date: IsoDate
-    status: Literal["draft", "current", "superseded"]
+    status: Status
     sources: list[SourcePart]
+    criteria: list[CriterionPart]
+    wording: list[Text]
+    annexes: list[Text]
+
+
+class AnnexRowPart(Part):
+    """A line of an annex. findings: ids of those that the answer rests on.
+
+    States: answered = a fact of this report; no hit, hit = what was looked for was not found, or was; for a person = a
+    blank, or a measurement that a person must weigh; not run = nothing was measured; kept internal = it was, and this
+    class of report does not show it.
+    """
+
+    key: Text
+    question: Text
+    answer: Text
+    state: Literal["answered", "no hit", "hit", "for a person", "not run", "kept internal"]
+    findings: list[Text]
+    source: Text
+
+
+class AnnexPart(Part):
+    """The questions of a guidance pack beside what this report can say to them."""
+
+    id: Text
+    pack: Text
+    title: Text
+    intro: Text
+    rows: list[AnnexRowPart]
 
 
 class SelectionPart(Part):
@@ -297,7 +349,8 @@ class Document(Part):
     findings: list[FindingPart]
     not_assessed: list[NotAssessedPart]
     determinations: list[DeterminationPart]
-    guidance: GuidancePart
+    guidance: list[GuidancePart]
+    annexes: list[AnnexPart]
     provenance: ProvenancePart
 
 

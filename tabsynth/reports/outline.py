@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
-from tabsynth.reports import guarantee, numbers
+from tabsynth.reports import guarantee, numbers, wording
 from tabsynth.reports.blocks import Outline, Pair
+from tabsynth.reports.chapters import annexes
 from tabsynth.reports.chapters.reading import Reading
 from tabsynth.reports.measures import key_numbers, measures
 
@@ -36,8 +37,7 @@ def outline(document: Mapping[str, Any]) -> Outline:
         title=document["dataset"]["name"], description=document["dataset"]["description"] or "",
         report_class=CLASS_LABELS[document["report_class"]], date=document["created"], facts=_facts(document),
         chapters=tuple(import_module(f"tabsynth.reports.chapters.{name}").chapter(reading) for name in ORDER),
-        annexes=(), footer=f"Every row described here is synthetic. Document type {document['type']}; the JSON file "
-        "beside this page holds the same content and is the reference.")
+        annexes=annexes.chapters(reading), footer=wording.FOOTER.format(type=document["type"]))
 
 
 def _facts(document: Mapping[str, Any]) -> tuple[Pair, ...]:

@@ -115,7 +115,8 @@ def test_the_page_names_its_language_and_every_table_header_its_scope(made):
 
 
 def test_no_view_holds_a_banned_word(made):
-    shown = (" ".join(Page(html.render(made)).words), text.render(made), markdown.render(made))
+    shown = (" ".join(Page(html.render(made)).words), text.render(made),
+             re.sub(r"\\(.)", r"\1", markdown.render(made)))  # as it is read
     assert [wording.offending(view) for view in shown] == [None, None, None]
 
 

@@ -12,6 +12,7 @@ import typer
 from tabsynth.cli.console import Console, tell_rehearsal
 from tabsynth.cli.options import (
     AllowLargeOption,
+    ContextOption,
     DecimalOption,
     DelimiterOption,
     DeltaOption,
@@ -22,6 +23,7 @@ from tabsynth.cli.options import (
     FailUnder,
     ForceOption,
     FormatOption,
+    GuidanceOption,
     JsonOption,
     LedgerOption,
     LogOption,
@@ -61,6 +63,8 @@ def command(
     population: PopulationOption = None,
     allow_large_epsilon: AllowLargeOption = False,
     policy: PolicyOption = "controlled",
+    guidance: GuidanceOption = None,
+    context: ContextOption = None,
     holdout: Annotated[float, typer.Option(metavar="SHARE", help="Share of the people kept from the model.")] = 0.2,
     disclose_evaluation: Annotated[bool, typer.Option("--disclose-evaluation", help="Share the recipient report too; "
                                                       "withdraws the epsilon claim for the folder.")] = False,
@@ -96,6 +100,7 @@ def command(
     from tabsynth.pipeline.rehearsal import rehearse
     from tabsynth.pipeline.release import Request, refuse_early, release
     from tabsynth.pipeline.settings import parse_limits, parse_settings
+    from tabsynth.reports.stated import stated
 
     if (epsilon is None) != no_dp:
         raise UsageError("release needs --epsilon E (1 is recommended) or --no-dp, by name"
@@ -108,7 +113,7 @@ def command(
         settings=parse_settings(setting or []), mode=mode, refine=refine, rows=n, seed=seed, policy=policy,
         under=parse_limits(fail_under or []), over=parse_limits(fail_over or []), holdout=holdout,
         disclose_evaluation=disclose_evaluation, command=shown_command(sys.argv), force=force,
-        log=Keeping(not no_log, log), passphrase=passphrase_in(passphrase_env))
+        log=Keeping(not no_log, log), passphrase=passphrase_in(passphrase_env), stated=stated(context, guidance))
     if dry_run:
         profile = refuse_early(request)
         tell_rehearsal(console, rehearse(table, request.reading, model=model, settings=request.settings, mode=mode,
