@@ -19,9 +19,9 @@ def draw(document: Mapping[str, Any]) -> Iterator[Chart]:
     if not found:
         return
     spec, head, rows = anchored([(f["title"], f, interval(f)) for f in found], "Agreement with the holdout")
-    yield Chart("ladder", "fidelity", "Agreement of one, two and three columns", spec, " ".join(
+    yield Chart("ladder", "fidelity", "Agreement of one, two and three columns", spec, "; ".join(
         f"{f['title']}: {numbers.figure(f['value'], interval(f))}, floor {_beside(f, 'floor')}, ceiling "
-        f"{_beside(f, 'ceiling')}." for f in found), head, rows)
+        f"{_beside(f, 'ceiling')}" for f in found) + ".", head, rows)
 
 
 def _beside(found: Mapping[str, Any], key: str) -> str:

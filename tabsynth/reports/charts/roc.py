@@ -33,8 +33,8 @@ def draw(document: Mapping[str, Any]) -> Iterator[Chart]:
     spec = chart(told, [diagonal, *curve("curve", list(CURVES.values()))], height=320, encoding={"x": x, "y": y})
     yield Chart(
         "roc", "membership", "Membership attacks: people found against false alarms", spec,
-        " ".join(_sentence(document, id, name) for id, name in CURVES.items() if name in names)
-        + " An attack that learns nothing lies on the diagonal.",
+        "; ".join(_sentence(document, id, name) for id, name in CURVES.items() if name in names)
+        + ". An attack that learns nothing lies on the diagonal.",
         ("People", "False alarms", "Found"),
         tuple((row["curve"], numbers.percent(row["false_alarms"]), numbers.percent(row["found"])) for row in told))
 
@@ -52,4 +52,4 @@ def _sentence(document: Mapping[str, Any], id: str, name: str) -> str:
     assert attack is not None
     low_high = interval(attack)
     between = f", 95 % interval {numbers.span(low_high)}" if low_high else ""
-    return f"{name}: area under the curve {numbers.figure(attack['value'], low_high)}{between}."
+    return f"{name}: area under the curve {numbers.figure(attack['value'], low_high)}{between}"
