@@ -25,6 +25,7 @@ FOLDERS: Final[dict[str, tuple[str, ...]]] = {
     "formats": ("datasets/formats",),
     "renderers": ("reports/renderers",),
     "annexes": ("reports/annexes",),
+    "charts": ("reports/charts",),
 }
 """Plug-in group -> the folders of this package that hold its files."""
 

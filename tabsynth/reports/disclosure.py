@@ -3,7 +3,7 @@
 internal   everything.
 recipient  cells of real data rest on at least 11 records, no extreme values, numbers on the grid of two significant
            figures of the interval's width (CMS cell suppression policy; two figures keep the reader from reading
-           more than the interval says).
+           more than the interval says). Points of charts, which have no interval: three significant figures.
 public     bands instead of numbers.
 statement  only findings that follow from the synthetic rows, and of them only what does: no floor, no ceiling, no
            control, no count of real rows.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -132,11 +132,23 @@ def grid(value: float, interval: tuple[float, float] | None) -> int:
     return 2 if abs(value) < 1e-9 or 0.1 <= abs(value) <= 1 else min(12, 1 - math.floor(math.log10(abs(value))))
 
 
+def three_figures(number: float) -> float:
+    """What a drawing shows of a number.
+
+    >>> three_figures(0.95344), three_figures(-1234.5), three_figures(0.0)
+    (0.953, -1230.0, 0.0)
+    """
+    return float(f"{number:.3g}")
+
+
 def _recipient(finding: Finding) -> Finding:
     decimals = grid(finding.value or 0.0, finding.interval)
 
+    def on_grid(number: float) -> float:
+        return float(round(number, decimals))
+
     def coarse(number: float | None) -> float | None:
-        return None if number is None else float(round(number, decimals))
+        return None if number is None else on_grid(number)
 
     low_high = finding.interval
     details = {k: v for k, v in finding.details.items() if k != CEILING_COUNT}
@@ -147,15 +159,16 @@ def _recipient(finding: Finding) -> Finding:
         normalised=None if finding.normalised is None else round(finding.normalised, 2),
         interval=None if low_high is None else (float(round(low_high[0], decimals)),
                                                 float(round(low_high[1], decimals))),
-        reason=_reason(finding), details=_cells(details, decimals),
-        breakdown=tuple(_cells(row, decimals) for row in shown_rows(finding) if _large(row)))
+        reason=_reason(finding), details=_cells(details, on_grid),
+        breakdown=tuple(_cells(row, on_grid) for row in shown_rows(finding) if _large(row)),
+        points=tuple(_cells(point, three_figures) for point in finding.points if _large(point)))
 
 
 def _public(finding: Finding) -> Shown:
     band = None if finding.state == "not_run" else _band(finding)
     shown = replace(
         finding, value=None, interval=None, floor=None, ceiling=None, normalised=None, baseline=None, control=None,
-        n=_two_figures(finding.n), reason=wording.STATE_REASONS.get(finding.state), breakdown=(), details={})
+        n=_two_figures(finding.n), reason=wording.STATE_REASONS.get(finding.state), breakdown=(), points=(), details={})
     return shown, band
 
 
@@ -166,7 +179,7 @@ def _statement(finding: Finding, counts: Counts) -> Shown | None:
         return None
     return replace(
         finding, floor=None, ceiling=None, normalised=None, baseline=None, control=None, state="ok", reason=None,
-        breakdown=(), details={}), None
+        breakdown=(), points=(), details={}), None
 
 
 def _suppressed(finding: Finding) -> Finding:
@@ -199,7 +212,7 @@ def _large(row: Mapping[str, Any]) -> bool:
     return bool(sizes) and all(isinstance(n, int) and not isinstance(n, bool) and n >= MIN_CELL for n in sizes)
 
 
-def _cells(row: Mapping[str, Any], decimals: int) -> dict[str, Any]:
+def _cells(row: Mapping[str, Any], rounded: Callable[[float], float]) -> dict[str, Any]:
     """Scalars only, rounded; extremes, identifiers and counts of 1 to 10 left out.
 
     Beside a count that is left out no fraction stays either: together with n it would give the count away.
@@ -208,7 +221,7 @@ def _cells(row: Mapping[str, Any], decimals: int) -> dict[str, Any]:
              and (v is None or isinstance(v, (bool, int, float, str)))}
     small = {k for k, v in named.items() if isinstance(v, int) and not isinstance(v, bool) and 1 <= abs(v) < MIN_CELL
              and k not in _NOT_RECORDS}
-    return {k: float(round(v, decimals)) if isinstance(v, float) else v for k, v in named.items()
+    return {k: rounded(v) if isinstance(v, float) else v for k, v in named.items()
             if k not in small and not (small and isinstance(v, float))}
 
 

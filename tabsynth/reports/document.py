@@ -100,7 +100,7 @@ def findings_from(document: Mapping[str, Any]) -> tuple[Finding, ...]:
     return tuple(
         Finding(**{**{k: v for k, v in part.items() if k != "band"},
                    "interval": None if part["interval"] is None else tuple(part["interval"]),
-                   "breakdown": tuple(part["breakdown"])})
+                   "breakdown": tuple(part["breakdown"]), "points": tuple(part["points"])})
         for part in document["findings"])
 
 

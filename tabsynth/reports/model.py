@@ -72,6 +72,7 @@ class FindingPart(Part):
     method: str
     shareable: bool
     breakdown: list[dict[str, JsonValue]]
+    points: list[dict[str, JsonValue]] = Field(description="what a chart of the finding draws")
     details: dict[str, JsonValue]
 
     @model_validator(mode="after")

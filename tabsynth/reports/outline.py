@@ -13,6 +13,7 @@ from tabsynth.reports import guarantee, numbers, wording
 from tabsynth.reports.blocks import Outline, Pair
 from tabsynth.reports.chapters import annexes
 from tabsynth.reports.chapters.reading import Reading
+from tabsynth.reports.charts.chart import charts
 from tabsynth.reports.measures import key_numbers, measures
 
 ORDER: Final = ("decision", "context", "data", "model", "criteria", "membership", "copies", "diagnostics", "fidelity",
@@ -32,7 +33,8 @@ def outline(document: Mapping[str, Any]) -> Outline:
     statement = document["privacy"]["statement"]
     reading = Reading(
         document, measures(document), key_numbers(measures(document, prefix="k")),
-        None if statement is None else guarantee.read(statement, unit=document["dataset"]["unit"]))
+        None if statement is None else guarantee.read(statement, unit=document["dataset"]["unit"]),
+        charts(document))
     return Outline(
         title=document["dataset"]["name"], description=document["dataset"]["description"] or "",
         report_class=CLASS_LABELS[document["report_class"]], date=document["created"], facts=_facts(document),

@@ -209,6 +209,7 @@ def check(name: str, given_samples: Samples, found: tuple[Finding, ...]) -> None
         assert finding.method
         if finding.interval is not None:
             assert finding.interval[0] - 1e-9 <= finding.value <= finding.interval[1] + 1e-9
+        assert all(isinstance(point.get("n"), int) for point in finding.points)  # what disclosure goes by
     text = as_json(found)
     assert SECRET not in text
     assert banned_word(text) is None

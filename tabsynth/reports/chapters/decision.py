@@ -61,6 +61,7 @@ def _blocks(reading: Reading) -> Iterator[Block]:
         yield Measures(reading.key, full=False)
         if any(m.drawing for m in reading.key):
             yield Text(wording.SCALES, small=True)
+    yield from reading.pictures("decision")
     yield Heading("What was not assessed, or is kept back")
     yield Pairs(tuple((item["what"], item["reason"]) for item in document["not_assessed"]), strong=True)
     yield Text(wording.FOR_PERSONS, small=True)

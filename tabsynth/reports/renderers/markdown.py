@@ -57,6 +57,9 @@ def _block(block: blocks.Block) -> Iterator[str]:
             yield from _measures(block)
         case blocks.Drawing(_, words):
             yield text(words)
+        case blocks.Picture(chart):
+            yield from (f"**{text(chart.title)}**", "", text(chart.text))
+            yield from table(chart.head, chart.rows)
         case blocks.Forms(forms):
             for form in forms:
                 yield from (f"- **{text(form.title)}**: {text(form.question)}",
