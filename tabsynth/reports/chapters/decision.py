@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tabsynth.reports import wording
-from tabsynth.reports.blocks import Block, Chapter, Figures, Heading, Measures, Notice, Pairs, Text, Verdict
+from tabsynth.reports.blocks import Block, Chapter, Figures, Heading, Measures, Notice, Pair, Pairs, Text, Verdict
 from tabsynth.reports.chapters.reading import Reading
 
 
@@ -28,6 +28,15 @@ def headline(document: Mapping[str, Any]) -> tuple[str, str]:
     return sentence, f"Because of: {rest}" if verdict["privacy"][len(stem):].startswith(":") else rest
 
 
+def not_assessed(document: Mapping[str, Any]) -> tuple[Pair, ...]:
+    """What was not assessed, with its reason; then each reason that several share, with all that lacks the same."""
+    shared: dict[str, list[str]] = {}
+    for item in document["not_assessed"]:
+        shared.setdefault(item["reason"], []).append(item["what"])
+    return (*((what[0], reason) for reason, what in shared.items() if len(what) == 1),
+            *((reason[:1].upper() + reason[1:], "; ".join(what)) for reason, what in shared.items() if len(what) > 1))
+
+
 def _blocks(reading: Reading) -> Iterator[Block]:
     document = reading.document
     sentence, rest = headline(document)
@@ -45,5 +54,5 @@ def _blocks(reading: Reading) -> Iterator[Block]:
         if any(m.drawing for m in reading.key):
             yield Text(wording.SCALES, small=True)
     yield Heading("What was not assessed, or is kept back")
-    yield Pairs(tuple((item["what"], item["reason"]) for item in document["not_assessed"]), strong=True)
+    yield Pairs(not_assessed(document), strong=True)
     yield Text(wording.FOR_PERSONS, small=True)
