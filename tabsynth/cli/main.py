@@ -37,6 +37,7 @@ def register() -> None:
         ledger,
         models,
         plan,
+        policy,
         release,
         report,
         sample,
@@ -46,7 +47,7 @@ def register() -> None:
     )
 
     for module in (inspect, split, plan, fit, sample, impute, answer, evaluate, attack, report, release, verify, audit,
-                   models, doctor, version):
+                   models, policy, doctor, version):
         app.command(module.NAME, short_help=module.SHORT)(module.command)
     app.add_typer(ledger.app, name="ledger")
 

@@ -49,10 +49,12 @@ def outcome(kind: str, policy: str, because: Sequence[str]) -> str:
     return f"{first} {LIMITS_OF_THE_TESTS}"
 
 
-def utility(made: Mapping[str, Finding], policy: str) -> str:
-    """Fidelity and utility in words: each number between its floor and its ceiling."""
+def utility(made: Mapping[str, Finding], policy: str, limited: Sequence[str] = ()) -> str:
+    """Fidelity and utility in words: each number between its floor and its ceiling. limited: ids that have a bound."""
     parts = [_between(made[i], name) for i, name in _HEADLINES if i in made and made[i].value is not None]
     end = f"Profile {policy} sets no limit for fidelity and utility: the purpose does."
+    if limited:
+        end = f"Limits were set on {', '.join(limited)}."
     return " ".join([*parts, end])
 
 

@@ -16,10 +16,12 @@ from tabsynth.core.progress import Progress, silent
 from tabsynth.core.schema import Schema
 from tabsynth.core.schema_file import load_schema
 from tabsynth.core.table import Table
+from tabsynth.evaluation.policy import load_policy, own_bounds
 from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
 from tabsynth.pipeline.evaluation_log import Keeping
 from tabsynth.pipeline.fit import Fitted, load_model
 from tabsynth.pipeline.inputs import stem
+from tabsynth.pipeline.limits import reached
 from tabsynth.pipeline.refit import draw_of, refit_of
 from tabsynth.reports import document as documents
 from tabsynth.reports.model import ReportClass
@@ -38,7 +40,8 @@ class Request:
         passphrase: of the model file, if it is encrypted.
         schema: of the three tables; None = the fitted model's, else guessed from the training table.
         unit: column that names the person; None = as the schema says.
-        policy: profile that turns findings into the outcome.
+        policy: profile that turns findings into the outcome: a name or a file.
+        under, over: bounds of this run beside the policy's, by finding id.
         tier, sections: which measures, see ``pipeline.evaluate.scope``.
         seed: of the evaluation's own randomness.
         log: where the evaluation is written down.
@@ -52,6 +55,8 @@ class Request:
     schema: Path | None = None
     unit: str | None = None
     policy: str = "controlled"
+    under: Mapping[str, float] = field(default_factory=dict)
+    over: Mapping[str, float] = field(default_factory=dict)
     tier: int = 1
     sections: tuple[str, ...] | None = None
     seed: int = 0
@@ -60,11 +65,13 @@ class Request:
 
 def assess(request: Request, *, progress: Progress = silent) -> tuple[Evaluation, dict[str, Any]]:
     """Read the three tables under one schema, evaluate, write the evaluation down, and build the internal document."""
+    policy, own = load_policy(request.policy), own_bounds(request.under, request.over)
     model = None if request.fitted is None else load_model(request.fitted, passphrase=request.passphrase)
     real, held, synth = _tables(request, model, progress)
     log = request.log.open_for(request.train)
-    result = evaluate(synth, real, held, seed=request.seed, policy=request.policy, tier=request.tier,
-                      sections=request.sections, draw=None if model is None else draw_of(model),
+    result = evaluate(synth, real, held, seed=request.seed, policy=policy, tier=request.tier,
+                      sections=request.sections, facts=reached(model, real.schema, unit=request.unit), own=own,
+                      draw=None if model is None else draw_of(model),
                       refit=None if model is None else refit_of(model), progress=progress)
     if log is not None:
         result = replace(result, selection=log.record(

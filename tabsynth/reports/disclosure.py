@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from tabsynth.core.finding import Finding, Judgement
 from tabsynth.evaluation.disclosure import CEILING_COUNT, MIN_CELL, is_small, report_classes, shown_rows
+from tabsynth.evaluation.gates import FROM_REAL_ROWS, Gate, number_in
 from tabsynth.reports import wording
 from tabsynth.reports.context import Counts, Decision, ReportContext
 from tabsynth.reports.model import ReportClass
@@ -70,6 +71,23 @@ def show_judgement(judgement: Judgement, finding: Finding | None, report_class: 
         return match.group() if match.group() == limit else f"{round(float(match.group()), decimals):g}"
 
     return replace(judgement, because="" if counts else _DECIMAL.sub(coarse, judgement.because))
+
+
+def show_gate(gate: Gate, finding: Finding | None, counts: Counts, report_class: ReportClass) -> Gate | None:
+    """A gate on real rows with the number that the class shows of them; under a guarantee it is left out.
+
+    finding, counts: as the class shows them.
+    """
+    if report_class == "internal" or (gate.of is None and gate.name not in FROM_REAL_ROWS):
+        return gate
+    if report_class == "statement":
+        return None
+    known: float | None = None
+    if gate.of is None:
+        known = counts.train_units if gate.name == "train_people" else counts.holdout_units
+    elif finding is not None:
+        known = number_in(finding, gate.of)
+    return replace(gate, value=None if known is None else float(known))
 
 
 def _names_hidden(judgement: Judgement, finding: Finding) -> bool:

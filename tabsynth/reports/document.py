@@ -13,7 +13,8 @@ from tabsynth.core import registry
 from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.finding import Finding, Judgement
 from tabsynth.evaluation import wording as verdict_wording
-from tabsynth.evaluation.verdict import Verdict
+from tabsynth.evaluation.gates import Gate
+from tabsynth.evaluation.verdict import Verdict, limited_in
 from tabsynth.reports import disclosure, guidance, wording
 from tabsynth.reports.context import ColumnFact, Counts, Decision, LedgerEntry, ReportContext, Selection
 from tabsynth.reports.guarantee import ledger_entry
@@ -101,7 +102,8 @@ def verdict_from(document: Mapping[str, Any]) -> Verdict:
     """The verdict of a document."""
     part = document["verdict"]
     return Verdict(part["policy"], part["outcome"], tuple(Judgement(**j) for j in part["judgements"]),
-                   part["privacy"], part["utility"], tuple(part["because"]), part["refused"])
+                   part["privacy"], part["utility"], tuple(part["because"]), part["refused"],
+                   tuple(Gate(**g) for g in part["gates"]))
 
 
 def context_from(document: Mapping[str, Any]) -> ReportContext:
@@ -186,13 +188,15 @@ def _verdict(verdict: Verdict, shown: Mapping[str, Finding], context: ReportCont
     if report_class in ("statement", "public"):
         privacy, utility = wording.verdict_sentence(verdict.outcome, verdict.policy), ""
     elif report_class == "recipient":
-        utility = verdict_wording.utility(shown, verdict.policy)
+        utility = verdict_wording.utility(shown, verdict.policy, limited_in(verdict.gates))
     judgements = [disclosure.show_judgement(j, shown.get(j.finding_id), report_class) for j in verdict.judgements]
+    gates = [disclosure.show_gate(g, shown.get(g.name), context.counts, report_class) for g in verdict.gates]
     return {
         "policy": verdict.policy, "outcome": verdict.outcome, "refused": verdict.refused,
         "because": [] if covered else list(verdict.because), "privacy": privacy, "utility": utility,
         "formed_on_real_records": None if context.statement is None else wording.OUTSIDE_THE_BUDGET,
         "judgements": [plain(asdict(j)) for j in judgements if j is not None],
+        "gates": [asdict(g) for g in gates if g is not None],
     }
 
 

@@ -96,6 +96,20 @@ class JudgementPart(Part):
     limit_source: str
 
 
+class GatePart(Part):
+    """One requirement of the policy, or one bound on a number of a finding (`evaluation.gates.Gate`)."""
+
+    name: Text = Field(description="a fact of the release, or the id of a finding")
+    of: Text | None = Field(description="which number of the finding; null for a fact")
+    what: Text
+    value: Number | None = Field(description="null where it is not known, not bounded, or not shown in this class")
+    asked: Literal["required", "measured", "at least", "at most"]
+    limit: Number | None
+    met: bool | None = Field(description="null = not known: a person must look")
+    source: Text
+    reason: str = Field(description="why it is not met and what to change; no number stands in it")
+
+
 class VerdictPart(Part):
     """The policy's conclusion. `formed_on_real_records` is set when a guarantee does not cover the verdict."""
 
@@ -107,6 +121,7 @@ class VerdictPart(Part):
     utility: str
     formed_on_real_records: Text | None
     judgements: list[JudgementPart]
+    gates: list[GatePart]
 
 
 class ColumnPart(Part):

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 
+from tabsynth.reports import exports
 from tests.end_to_end.conftest import SECRET, Command
 
 
@@ -115,7 +116,7 @@ def test_release_with_differential_privacy(tabsynth: Command, patients: Path, sc
     assert run.document["outcome"] != "REFUSED", "120 people under epsilon 1 cannot be copied"
     share, internal = tmp_path / "out" / "share", tmp_path / "out" / "internal"
     assert {p.name for p in share.iterdir()} == {"synthetic.csv", "synthetic.parquet", "report.html", "report.json",
-                                                 "manifest.json", "statement.json"}
+                                                 "statement.json", *exports.ABOUT}
     statement = documents(share)["statement.json"]
     assert statement["claim"]["epsilon"] <= 1
     assert statement["stamps"] == []

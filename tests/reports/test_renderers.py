@@ -16,9 +16,10 @@ import pytest
 
 from tabsynth.core.artifact import canonical_json
 from tabsynth.core.finding import Finding
+from tabsynth.evaluation.gates import Gate
 from tabsynth.evaluation.variants import attack_finding, counted, ranked
 from tabsynth.reports import document, wording
-from tabsynth.reports.chapters.decision import not_assessed
+from tabsynth.reports.chapters.decision import gates, not_assessed
 from tabsynth.reports.measures import key_numbers, measures
 from tabsynth.reports.renderers import html, markdown, text
 
@@ -250,3 +251,14 @@ def test_what_lacks_the_same_thing_stands_together():
                (("Signs", "no analysis declared"), ("Groups", "Not tested."), ("Overlap", "no analysis declared"))]
     assert not_assessed({"not_assessed": missing}) == (
         ("Groups", "Not tested."), ("No analysis declared", "Signs; Overlap"))
+
+
+def test_what_the_policy_asks_stands_on_the_first_page_unmet_first(findings, verdict, context):
+    held = (Gate("guarantee", None, "a privacy guarantee", None, "required", None, True, "board", ""),
+            Gate("kway.2", "value", "Two columns together", 0.92531, "at least", 0.95, False, "protocol", "Fit again."))
+    made = document.build(findings, replace(verdict, gates=held), context=context, report_class="recipient")
+    shown = gates(made["verdict"]["gates"])
+    assert [row[3] for row in shown.rows] == ["not met", "met"]
+    assert shown.rows[0][2] == "at least 0.95"
+    page = html.render(made)
+    assert page.index("Fit again.") < page.index("Key numbers")

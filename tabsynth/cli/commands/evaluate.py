@@ -55,8 +55,10 @@ def command(
     """Measure and attack a synthetic table against train and holdout, and judge the findings by a policy."""
     from tabsynth.pipeline.assess import Request
     from tabsynth.pipeline.evaluation_log import Keeping
+    from tabsynth.pipeline.settings import parse_limits
 
     passphrase = passphrase_of(fitted, passphrase_env)
     carry_out(Request(synthetic, train, holdout, fitted=fitted, passphrase=passphrase, schema=schema, unit=unit,
-                      policy=policy, seed=seed or 0, log=Keeping(not no_log, log)),
-              Console(as_json, quiet), output=output, force=force, fail_under=fail_under, fail_over=fail_over)
+                      policy=policy, seed=seed or 0, log=Keeping(not no_log, log),
+                      under=parse_limits(fail_under or []), over=parse_limits(fail_over or [])),
+              Console(as_json, quiet), output=output, force=force)

@@ -26,6 +26,7 @@ FACTS = {
         "tstr.calibration": "Are the predictions trained on synthetic rows too sure of themselves?",
         "tstr.subgroup": "For which declared subgroup does training on synthetic rows cost most?",
     },
+    "numbers": {"tstr": ("delta",), "tstr.subgroup": ("mean_delta", "delta_of_all")},
 }
 
 METHOD: Final = (
