@@ -13,7 +13,8 @@ from typing import Any, Final, TypeAlias
 
 import pytest
 
-from tabsynth.evaluation.verdict import judge, load_policy
+from tabsynth.evaluation.policy import load_policy
+from tabsynth.evaluation.verdict import judge
 from tabsynth.reports import document
 from tabsynth.reports.renderers import html
 from tests.reports.conftest import CALIBRATION, CONTEXT, FINDINGS
@@ -66,16 +67,16 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def open_file(chromium: Any) -> Iterator[Open]:
-    """Open a file in a fresh window; whatever it asks for beside itself is refused and written down."""
+def open_page(chromium: Any) -> Iterator[Open]:
+    """Open an address in a fresh window; whatever it asks for beside itself is refused and written down."""
     with ExitStack() as windows:
         yield lambda *a, **k: windows.enter_context(_visit(chromium, *a, **k))
 
 
 @pytest.fixture
-def open_report(open_file: Open, reports: dict[str, Path]) -> Open:
+def open_report(open_page: Open, reports: dict[str, Path]) -> Open:
     """The same for the report of a class."""
-    return lambda report_class, **options: open_file(reports[report_class], **options)
+    return lambda report_class, **options: open_page(reports[report_class].as_uri(), **options)
 
 
 @pytest.fixture(scope="session")
@@ -88,13 +89,13 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def _visit(browser: Any, path: Path, *, width: int = 1440, scheme: str = "light") -> Iterator[Visit]:
+def _visit(browser: Any, address: str, *, width: int = 1440, scheme: str = "light") -> Iterator[Visit]:
     window = browser.new_context(viewport={"width": width, "height": WIDTHS.get(width, 800)}, color_scheme=scheme)
     visit = Visit(window.new_page())
     visit.page.on("request", lambda request: visit.asked.append(request.url))
     visit.page.on("console", lambda message: visit.complaints.append(message.text))
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
-    visit.page.route("**/*", lambda route: route.continue_() if route.request.url == path.as_uri() else route.abort())
-    visit.page.goto(path.as_uri(), wait_until="load")
+    visit.page.route("**/*", lambda route: route.continue_() if route.request.url == address else route.abort())
+    visit.page.goto(address, wait_until="load")
     yield visit
     window.close()

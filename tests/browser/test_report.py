@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tabsynth.pipeline.view import review, serving
 from tests.browser.conftest import CLASSES, SCHEMES, WIDTHS, Open
 
 BAD = """<!DOCTYPE html><html lang="en"><head><title>Bad</title>
@@ -133,10 +134,17 @@ def test_print_shows_what_a_screen_folds_away(open_report: Open, report_class: s
     assert not page.locator("nav.toc").is_visible()
 
 
-def test_what_these_tests_look_for_would_be_found(open_file: Open, tmp_path: Path) -> None:
+def test_a_served_report_is_as_quiet_as_a_file(open_page: Open, reports: dict[str, Path]) -> None:
+    with serving(review(reports["internal"]).pages) as address:
+        visit = open_page(address)
+        assert visit.page.locator(".verdict").first.is_visible()
+        assert (visit.asked, visit.complaints) == ([address], [])
+
+
+def test_what_these_tests_look_for_would_be_found(open_page: Open, tmp_path: Path) -> None:
     path = tmp_path / "bad.html"
     path.write_text(BAD, "utf-8")
-    visit = open_file(path, width=390)
+    visit = open_page(path.as_uri(), width=390)
     assert "https://tracker.invalid/pixel.png" in visit.asked
     assert any("Content Security Policy" in complaint for complaint in visit.complaints)
     assert visit.page.evaluate(OVERFLOW) > 0
