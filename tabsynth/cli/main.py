@@ -44,10 +44,11 @@ def register() -> None:
         split,
         verify,
         version,
+        view,
     )
 
-    for module in (inspect, split, plan, fit, sample, impute, answer, evaluate, attack, report, release, verify, audit,
-                   models, policy, doctor, version):
+    for module in (inspect, split, plan, fit, sample, impute, answer, evaluate, attack, report, release, view, verify,
+                   audit, models, policy, doctor, version):
         app.command(module.NAME, short_help=module.SHORT)(module.command)
     app.add_typer(ledger.app, name="ledger")
 

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
+from tabsynth.core.artifact import canonical_json
 from tabsynth.core.finding import Finding
 from tabsynth.evaluation.gates import Gate
 from tabsynth.evaluation.variants import attack_finding, counted, ranked
 from tabsynth.reports import document, wording
-from tabsynth.reports.chapters.decision import gates
+from tabsynth.reports.chapters.decision import gates, not_assessed
 from tabsynth.reports.charts import render as drawing
 from tabsynth.reports.measures import key_numbers, measures
 from tabsynth.reports.renderers import html, markdown, text
@@ -263,6 +264,22 @@ def test_a_control_rate_is_not_drawn_on_the_scale_of_an_excess(verdict, context,
     drawn = {m.id: m.drawing for m in measures(shown)}
     assert "control" not in drawn["P1c"]
     assert "control" in drawn["P2a"]
+
+
+def test_a_breakdown_begins_with_what_a_row_is_about(findings, verdict, context):
+    """Not with what comes first in the alphabet, as keys of a file do."""
+    made = json.loads(canonical_json(document.build(findings, verdict, context=context, report_class="internal")))
+    table = next(m.table for m in measures(made) if m.id == "P0a")
+    assert table.head == ("Of", "Hits, training", "Tried, training", "Hits, control", "Tried, control", "Excess")
+    assert table.rows[0][:2] == ("all columns", "29")
+    assert table.numeric == (1, 2, 3, 4, 5)
+
+
+def test_what_lacks_the_same_thing_stands_together():
+    missing = [{"what": what, "reason": reason} for what, reason in
+               (("Signs", "no analysis declared"), ("Groups", "Not tested."), ("Overlap", "no analysis declared"))]
+    assert not_assessed({"not_assessed": missing}) == (
+        ("Groups", "Not tested."), ("No analysis declared", "Signs; Overlap"))
 
 
 def test_what_the_policy_asks_stands_on_the_first_page_unmet_first(findings, verdict, context):

@@ -6,7 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tabsynth.reports import numbers, wording
-from tabsynth.reports.blocks import Block, Chapter, Figures, Heading, Measures, Notice, Pairs, Table, Text, Verdict
+from tabsynth.reports.blocks import (
+    Block,
+    Chapter,
+    Figures,
+    Heading,
+    Measures,
+    Notice,
+    Pair,
+    Pairs,
+    Table,
+    Text,
+    Verdict,
+)
 from tabsynth.reports.chapters.reading import Reading
 
 OUTCOMES: Final[dict[bool | None, str]] = {True: "met", False: "not met", None: "to be checked by a person"}
@@ -29,6 +41,15 @@ def headline(document: Mapping[str, Any]) -> tuple[str, str]:
         return sentence, wording.REASONS_ARE_INTERNAL
     rest = verdict["privacy"][len(stem):].lstrip(" .:")
     return sentence, f"Because of: {rest}" if verdict["privacy"][len(stem):].startswith(":") else rest
+
+
+def not_assessed(document: Mapping[str, Any]) -> tuple[Pair, ...]:
+    """What was not assessed, with its reason; then each reason that several share, with all that lacks the same."""
+    shared: dict[str, list[str]] = {}
+    for item in document["not_assessed"]:
+        shared.setdefault(item["reason"], []).append(item["what"])
+    return (*((what[0], reason) for reason, what in shared.items() if len(what) == 1),
+            *((reason[:1].upper() + reason[1:], "; ".join(what)) for reason, what in shared.items() if len(what) > 1))
 
 
 def gates(asked: Sequence[Mapping[str, Any]]) -> Table:
@@ -63,5 +84,5 @@ def _blocks(reading: Reading) -> Iterator[Block]:
             yield Text(wording.SCALES, small=True)
     yield from reading.pictures("decision")
     yield Heading("What was not assessed, or is kept back")
-    yield Pairs(tuple((item["what"], item["reason"]) for item in document["not_assessed"]), strong=True)
+    yield Pairs(not_assessed(document), strong=True)
     yield Text(wording.FOR_PERSONS, small=True)
