@@ -35,7 +35,8 @@ from tabsynth.core.schema import Column, Evaluation, Schema
 from tabsynth.core.table import Cells, Table
 from tabsynth.datasets.simulate import simulate_ward
 from tabsynth.evaluation import protocol
-from tabsynth.evaluation.verdict import judge, load_policy, tried
+from tabsynth.evaluation.policy import load_policy
+from tabsynth.evaluation.verdict import judge, tried
 from tabsynth.pipeline.split import key_from_seed, split
 
 POLICIES = ("controlled", "public")

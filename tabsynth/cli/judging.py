@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,20 +24,18 @@ def passphrase_of(fitted: Path | None, variable: str | None) -> str | None:
     return passphrase_in(variable)
 
 
-def carry_out(request: Request, console: Console, *, output: Path | None, force: bool, fail_under: Sequence[str] | None,
-              fail_over: Sequence[str] | None) -> None:
+def carry_out(request: Request, console: Console, *, output: Path | None, force: bool) -> None:
     """Evaluate, write, print.
 
     Raises:
-        typer.Exit: with 1, where the policy refuses. LimitExceeded: a limit of one's own is not met.
+        LimitExceeded: a gate of the policy or the command line is not met. typer.Exit: with 1, where the policy refuses
+            for anything else.
     """
     from tabsynth.core.files import check_writable, refuse_existing
     from tabsynth.pipeline.assess import assess, write_document
-    from tabsynth.pipeline.limits import require_limits
-    from tabsynth.pipeline.settings import parse_limits
+    from tabsynth.pipeline.limits import refuse_failed
     from tabsynth.reports.renderers import text
 
-    under, over = parse_limits(fail_under or []), parse_limits(fail_over or [])
     if output is not None:
         refuse_existing(output, force=force)
         check_writable(output)
@@ -49,6 +46,6 @@ def carry_out(request: Request, console: Console, *, output: Path | None, force:
     console.document(content)
     if not console.as_json:
         console.say(text.summarise(content))
-    require_limits(done.findings, under=under, over=over)
+    refuse_failed(done.verdict.failed)
     if done.outcome == "REFUSED":
         raise typer.Exit(1)

@@ -37,16 +37,18 @@ def register() -> None:
         ledger,
         models,
         plan,
+        policy,
         release,
         report,
         sample,
         split,
         verify,
         version,
+        view,
     )
 
-    for module in (inspect, split, plan, fit, sample, impute, answer, evaluate, attack, report, release, verify, audit,
-                   models, doctor, version):
+    for module in (inspect, split, plan, fit, sample, impute, answer, evaluate, attack, report, release, view, verify,
+                   audit, models, policy, doctor, version):
         app.command(module.NAME, short_help=module.SHORT)(module.command)
     app.add_typer(ledger.app, name="ledger")
 

@@ -35,6 +35,12 @@ EncodingOption = Annotated[str | None, typer.Option(
 DecimalOption = Annotated[str | None, typer.Option("--decimal", metavar="TEXT", help="Decimal mark, . or ,")]
 NaOption = Annotated[list[str] | None, typer.Option(
     "--na", metavar="TOKEN", help="Further token that means 'not given'. Repeatable.")]
+GuidanceOption = Annotated[str | None, typer.Option(
+    "--guidance", metavar="NAMES", help="Guidance packs of the report, with commas: eu-2026-11, us-hipaa-2026-11, "
+                                        "uk-2026-11. Default: the first two.")]
+ContextOption = Annotated[Path | None, typer.Option(
+    "--context", metavar="FILE", help="YAML with what you state of the release: purpose, recipient, legal_basis, "
+                                      "data_sources, owner, review_date. What is left out stays a blank.")]
 ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="A name from tabsynth models, or auto.")]
 EpsilonOption = Annotated[str | None, typer.Option(
     "--epsilon", metavar="E", help="Differential privacy per person; 1 is the recommended value.")]
@@ -52,16 +58,17 @@ NewPassphraseOption = Annotated[str | None, typer.Option(
     "--passphrase-env", metavar="NAME", help="Encrypt the model file under the passphrase in this environment "
                                              "variable.")]
 PolicyOption = Annotated[str, typer.Option(
-    "--policy", metavar="NAME", help="public, controlled, spe-export, internal-test, or a file.")]
+    "--policy", metavar="NAME", help="public, controlled, spe-export, internal-test, or a file; see tabsynth policy.")]
 SetOption = Annotated[list[str] | None, typer.Option(
     "--set", metavar="NAME=VALUE", help="Setting of the model. Repeatable.")]
 ModeOption = Annotated[str | None, typer.Option(
     "--mode", metavar="NAME", help="How closely a model without epsilon may follow the rows, checked on people held "
                                    "back: max_fidelity, balanced (the default), cautious, or off.")]
 FailUnder = Annotated[list[str] | None, typer.Option(
-    "--fail-under", metavar="ID=VALUE", help="End with exit code 1 if finding ID (kway.2, tstr, ...) is under VALUE.")]
+    "--fail-under", metavar="ID=VALUE", help="Refuse, with exit code 1, if finding ID (kway.2, tstr, ...) is under "
+                                             "VALUE.")]
 FailOver = Annotated[list[str] | None, typer.Option(
-    "--fail-over", metavar="ID=VALUE", help="End with exit code 1 if finding ID is over VALUE.")]
+    "--fail-over", metavar="ID=VALUE", help="Refuse, with exit code 1, if finding ID is over VALUE.")]
 SyntheticArgument = Annotated[str, typer.Argument(metavar="SYNTHETIC", help="The synthetic table.")]
 TrainOption = Annotated[str, typer.Option("--train", metavar="TABLE", help="The rows that the model learned from.")]
 HoldoutOption = Annotated[str, typer.Option("--holdout", metavar="TABLE", help="Rows that the model has never seen.")]

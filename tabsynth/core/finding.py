@@ -37,6 +37,8 @@ class Finding:
         baseline: what an attacker reaches without the data; control: the same attack on people who were not used.
         state: whether the measurement stands. `reason` says why not.
         breakdown: rows of a table for drill-down; internal reports only unless `shareable`.
+        points: what a chart of the measurement draws, one mapping a point; "n" (and "..._n") says on how many people
+            it rests, and no step between neighbours rests on 1 to 10.
         shareable: False when the number follows from real rows (always the case under DP outside the statement).
         method: one sentence with the source (paper, section).
         details: further named numbers, JSON values only.
@@ -60,6 +62,7 @@ class Finding:
     method: str = ""
     version: int = 1
     breakdown: tuple[Mapping[str, Any], ...] = ()
+    points: tuple[Mapping[str, Any], ...] = ()
     shareable: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
 

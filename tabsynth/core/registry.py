@@ -24,6 +24,8 @@ FOLDERS: Final[dict[str, tuple[str, ...]]] = {
     "measures": ("evaluation/fidelity", "evaluation/utility", "evaluation/attacks"),
     "formats": ("datasets/formats",),
     "renderers": ("reports/renderers",),
+    "annexes": ("reports/annexes",),
+    "charts": ("reports/charts",),
 }
 """Plug-in group -> the folders of this package that hold its files."""
 

@@ -99,12 +99,22 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What the table is for, so that utility is measured on the question that matters."""
+    """What the table is for, so that utility is measured on the question that matters.
+
+    Args:
+        sparse_zip3: three-digit ZIP areas of 20,000 people or fewer by the newest census, instead of the bundled lists.
+    """
 
     target: str | None = None
     subgroups: tuple[str, ...] = ()
     quasi_identifiers: tuple[str, ...] = ()
     analyses: tuple[Mapping[str, Any], ...] = ()
+    sparse_zip3: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for area in self.sparse_zip3 or ():
+            if not (len(area) == 3 and area.isascii() and area.isdigit()):
+                raise SchemaError(f"evaluation → sparse_zip3: an area is three digits in quotes, got {area!r}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from tabsynth.core.finding import Finding
 from tabsynth.evaluation.variants import Variant, variants_of
@@ -74,6 +77,45 @@ def _counts(variant: Variant) -> tuple[int, ...]:
         return ()
     hits, n, control_hits, control_n = variant.counts
     return hits, n - hits, control_hits, control_n - control_hits
+
+
+def wide_steps(counts: ArrayLike, totals: Sequence[int], *, fewest: int = MIN_CELL) -> list[int]:
+    """Places along a curve between which, before which and after which nothing changes by a few people.
+
+    Args:
+        counts: what has been counted up to each place, rising, shape (places, kinds).
+        totals: what is counted in the end, shape (kinds,).
+        fewest: records of a step; more than 11 where a person may have several (`fewest_records`).
+
+    Returns:
+        Positions in `counts`: from each to the next every kind rises by 0 or by at least `fewest`.
+
+    >>> wide_steps([[5], [12], [12], [20], [30], [95]], [100])
+    [1, 2, 4]
+    """
+    kept: list[int] = []
+    last = np.zeros(len(totals), np.int64)
+    rising = np.asarray(counts, np.int64)
+
+    def few(step: NDArray[np.int64]) -> bool:
+        return bool(((step >= 1) & (step < fewest)).any())
+
+    for place, now in enumerate(rising):
+        if not few(now - last):
+            kept.append(place)
+            last = now
+    while kept and few(np.asarray(totals, np.int64) - rising[kept[-1]]):
+        kept.pop()
+    return kept
+
+
+def fewest_records(units: NDArray[np.int64]) -> int:
+    """Records that 11 people have at least, if each may have as many as any has. units: whose record it is.
+
+    >>> fewest_records(np.array([1, 2, 2, 3]))
+    22
+    """
+    return MIN_CELL * int(np.unique(units, return_counts=True)[1].max(initial=1))
 
 
 def is_small(count: int) -> bool:

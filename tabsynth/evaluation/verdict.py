@@ -8,66 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
-
-from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.finding import FAILED, Finding, Judgement
 from tabsynth.evaluation import wording
-from tabsynth.evaluation.disclosure import MIN_CELL
+from tabsynth.evaluation.gates import Bound, Facts, Gate, hold, require
 from tabsynth.evaluation.intervals import holm, newcombe
+from tabsynth.evaluation.policy import Limit, Policy, Rule
 from tabsynth.evaluation.variants import EVIDENCE, Variant, variants_of
 
-FOLDER: Final = Path(__file__).parent / "policies"
-DEFAULT: Final = "controlled"
-
 Outcome = Literal["finding", "review", "no_finding"]
-Rule = Literal["excess", "leak", "residual", "auc", "amplification", "control"]
-"""excess: rate minus control rate. leak: the same, and besides any value that one training person alone holds.
-residual: (rate - control) / (1 - control). auc: area under the ROC of members against non-members; the limit is an
-area. amplification: broken rows of S against those of T. control: AUC of T against H.
-"""
 STATISTICS: Final[Mapping[str, str]] = {"excess": "difference", "leak": "difference", "residual": "residual",
                                         "auc": "auc"}
 """Rule of a limit -> statistic of the variants that it looks at."""
-
-
-class Limit(BaseModel):
-    """One threshold. `rule` says how the finding is held against it, `source` where the number comes from.
-
-    `on_leak`: what a single value of a training person that came out again makes of the finding (rule "leak").
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    finding: str
-    rule: Rule
-    limit: float
-    source: str
-    mandatory: bool = True
-    on_leak: Literal["finding", "review"] = "finding"
-
-
-class Policy(BaseModel):
-    """A release profile: limits, the smallest cell that may be shown, and what a review does to a release."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    summary: str
-    on_review: Literal["accept", "refuse"]
-    min_cell: int
-    min_cell_source: str
-    limits: tuple[Limit, ...]
-
-    @field_validator("min_cell")
-    @classmethod
-    def _as_reports_do(cls, value: int) -> int:
-        if value != MIN_CELL:
-            raise ValueError(f"reports suppress cells below {MIN_CELL}, and no policy changes that")
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +34,7 @@ class Verdict:
         privacy: the outcome in words; utility: fidelity and utility in words, never offset against privacy.
         because: ids of the findings that made the outcome, missing mandatory ones included.
         refused: True if the profile lets this outcome stop a release.
+        gates: the policy's requirements and bounds, and those of the command line; one that is not met is a finding.
     """
 
     policy: str
@@ -90,97 +44,47 @@ class Verdict:
     utility: str
     because: tuple[str, ...] = ()
     refused: bool = False
+    gates: tuple[Gate, ...] = ()
+
+    @property
+    def failed(self) -> tuple[Gate, ...]:
+        """The gates that are not met."""
+        return tuple(g for g in self.gates if g.met is False)
 
 
-@dataclass(frozen=True, slots=True)
-class Exceeded:
-    """A limit of the command line that a finding does not meet."""
+def judge(findings: Iterable[Finding], policy: Policy, facts: Facts | None = None,
+          own: Sequence[Bound] = ()) -> Verdict:
+    """Hold findings and facts against a policy. The first that applies: finding (a gate that is not met included),
+    review (too little power and mandatory measures that were not run included), no finding.
 
-    name: str
-    value: float | None
-    limit: float
-    kind: Literal["under", "over"]
-
-    def __str__(self) -> str:
-        if self.value is None:
-            return f"{self.name} has no value to hold against {self.limit:g}"
-        return f"{self.name} is {self.value:.4g}, {self.kind} {self.limit:g}"
-
-
-def policy_names() -> list[str]:
-    """The profiles that come with tabsynth, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
-
-
-def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
-    """A profile by name, or a file of one's own in the same form.
-
-    Raises:
-        UsageError: no such profile, or a field that is missing, unknown or of the wrong type (named).
-        SourceError: no such file.
+    Args:
+        facts: None = nothing is known beside the findings.
+        own: bounds of this run beside the policy's.
     """
-    import yaml
-
-    given = str(name_or_path)
-    if given in policy_names():
-        path = FOLDER / f"{given}.yaml"
-    elif given.endswith((".yaml", ".yml")):
-        path = Path(given)
-    else:
-        raise UsageError(f"there is no policy called {given!r}; there are: {', '.join(policy_names())}.",
-                         fix="A file of your own is given by its path, ending in .yaml.")
-    if not path.is_file():
-        raise SourceError(f"policy file {path} does not exist.", fix="Check the path.")
-    try:
-        return Policy.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except yaml.YAMLError as error:
-        raise UsageError(f"policy file {path.name} is not valid YAML.") from error
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise UsageError(f"policy file {path.name}: {place}: {first['msg']}.",
-                         fix="The profiles in tabsynth/evaluation/policies show the form.") from None
-
-
-def judge(findings: Iterable[Finding], policy: Policy) -> Verdict:
-    """Hold the findings against a policy. The first that applies: finding, review (too little power and mandatory
-    measures that were not run included), no finding."""
     made = {f.id: f for f in findings}
     doubt = _control_doubt(made, policy)
     evidence = tried(made.values(), policy)
     judgements = tuple(_judge(made[limit.finding], limit, evidence, doubt)
                        for limit in policy.limits if limit.finding in made)
+    gates = (*require(policy.requirements, facts or Facts()), *hold((*policy.bounds, *own), made))
     missing = tuple(x.finding for x in policy.limits if x.mandatory and x.finding not in made)
-    hard = tuple(j.finding_id for j in judgements if j.verdict == "finding")
+    hard = (*(j.finding_id for j in judgements if j.verdict == "finding"), *(g.name for g in gates if g.met is False))
     needed = {x.finding for x in policy.limits if x.mandatory} | {f.id for f in made.values() if f.details.get(FAILED)}
-    soft = tuple(j.finding_id for j in judgements if j.verdict in ("review", "insufficient_power")
-                 or (j.verdict == "not_run" and j.finding_id in needed)) + missing
+    soft = (*(j.finding_id for j in judgements if j.verdict in ("review", "insufficient_power")
+              or (j.verdict == "not_run" and j.finding_id in needed)),
+            *missing, *(g.name for g in gates if g.met is None))
     outcome: Outcome = "finding" if hard else "review" if soft else "no_finding"
-    because = hard or soft
+    because = tuple(dict.fromkeys(hard or soft))
     return Verdict(
         policy=policy.name, outcome=outcome, judgements=judgements, because=because,
-        privacy=wording.outcome(outcome, policy.name, [_title(made, i) for i in because]),
-        utility=wording.utility(made, policy.name),
-        refused=outcome == "finding" or (outcome == "review" and policy.on_review == "refuse"))
+        privacy=wording.outcome(outcome, policy.name, [_title(made, gates, i) for i in because]),
+        utility=wording.utility(made, policy.name, limited_in(gates)),
+        refused=outcome == "finding" or (outcome == "review" and policy.on_review == "refuse"), gates=gates)
 
 
-def apply_limits(findings: Iterable[Finding], under: Mapping[str, float],
-                 over: Mapping[str, float]) -> tuple[Exceeded, ...]:
-    """Limits of one's own, as in ``--fail-under kway.2=0.9``: those that the findings do not meet.
-
-    A finding without a value meets no limit. Names are finding ids.
-
-    Raises:
-        UsageError: no finding has this id; lists those there are.
-    """
-    made = {f.id: f for f in findings}
-    for name in (*under, *over):
-        if name not in made:
-            raise UsageError(f"no finding is called {name!r}; there are: {', '.join(sorted(made))}.")
-    low = [Exceeded(name, made[name].value, limit, "under") for name, limit in under.items()]
-    high = [Exceeded(name, made[name].value, limit, "over") for name, limit in over.items()]
-    return tuple(x for x in (*low, *high) if x.value is None
-                 or (x.value < x.limit if x.kind == "under" else x.value > x.limit))
+def limited_in(gates: Iterable[Gate]) -> tuple[str, ...]:
+    """Ids of the findings that gates hold a bound on, each once."""
+    return tuple(dict.fromkeys(g.name for g in gates if g.of is not None))
 
 
 # --- one limit -------------------------------------------------------------------------------------------
@@ -302,5 +206,8 @@ def _control_doubt(made: Mapping[str, Finding], policy: Policy) -> str | None:
     return None
 
 
-def _title(made: Mapping[str, Finding], finding_id: str) -> str:
+def _title(made: Mapping[str, Finding], gates: Iterable[Gate], finding_id: str) -> str:
+    for gate in gates:
+        if gate.name == finding_id and not gate.met:
+            return gate.title
     return f"{made[finding_id].title} ({finding_id})" if finding_id in made else f"{finding_id} (not computed)"

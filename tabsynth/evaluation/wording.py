@@ -17,7 +17,9 @@ BANNED: Final[tuple[str, ...]] = (
     "hipaa compliant", "de-identified", "deidentified", "zero risk", "no personal data", "guarantees privacy",
     "certified", "safe",
 )
-_BANNED: Final = re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, BANNED)) + r")(?![\w-])", re.IGNORECASE)
+_BANNED: Final = re.compile(
+    r"(?<![\w-])(" + "|".join(map(re.escape, BANNED)) + r")(?![\w-]|\s+harbor\b)", re.IGNORECASE)
+"""The Safe Harbor list of 45 CFR 164.514(b)(2) is a name."""
 
 LIMITS_OF_THE_TESTS: Final = (
     "This does not show that other attacks fail. Whether the data are anonymous (GDPR Recital 26) or the risk is "
@@ -27,8 +29,8 @@ LIMITS_OF_THE_TESTS: Final = (
 def banned_word(text: str) -> str | None:
     """The first phrase in `text` that software may not say of a data set, or None.
 
-    >>> banned_word("The data are de-identified."), banned_word("lower is safer")
-    ('de-identified', None)
+    >>> banned_word("The data are de-identified."), banned_word("lower is safer"), banned_word("the Safe Harbor list")
+    ('de-identified', None, None)
     """
     match = _BANNED.search(text)
     return match.group(0) if match else None
@@ -49,10 +51,12 @@ def outcome(kind: str, policy: str, because: Sequence[str]) -> str:
     return f"{first} {LIMITS_OF_THE_TESTS}"
 
 
-def utility(made: Mapping[str, Finding], policy: str) -> str:
-    """Fidelity and utility in words: each number between its floor and its ceiling."""
+def utility(made: Mapping[str, Finding], policy: str, limited: Sequence[str] = ()) -> str:
+    """Fidelity and utility in words: each number between its floor and its ceiling. limited: ids that have a bound."""
     parts = [_between(made[i], name) for i, name in _HEADLINES if i in made and made[i].value is not None]
     end = f"Profile {policy} sets no limit for fidelity and utility: the purpose does."
+    if limited:
+        end = f"Limits were set on {', '.join(limited)}."
     return " ".join([*parts, end])
 
 

@@ -16,10 +16,12 @@ from tabsynth.core.progress import Progress, silent
 from tabsynth.core.schema import Schema
 from tabsynth.core.schema_file import load_schema
 from tabsynth.core.table import Table
+from tabsynth.evaluation.policy import load_policy, own_bounds
 from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
 from tabsynth.pipeline.evaluation_log import Keeping
 from tabsynth.pipeline.fit import Fitted, load_model
 from tabsynth.pipeline.inputs import stem
+from tabsynth.pipeline.limits import reached
 from tabsynth.pipeline.refit import draw_of, refit_of
 from tabsynth.reports import document as documents
 from tabsynth.reports.model import ReportClass
@@ -39,10 +41,12 @@ class Request:
         passphrase: of the model file, if it is encrypted.
         schema: of the three tables; None = the fitted model's, else guessed from the training table.
         unit: column that names the person; None = as the schema says.
-        policy: profile that turns findings into the outcome.
+        policy: profile that turns findings into the outcome: a name or a file.
+        under, over: bounds of this run beside the policy's, by finding id.
         tier, sections: which measures, see ``pipeline.evaluate.scope``.
         seed: of the evaluation's own randomness.
         log: where the evaluation is written down.
+        stated: what a person says of the release, see ``reports.stated``.
     """
 
     synthetic: str
@@ -53,19 +57,24 @@ class Request:
     schema: Path | None = None
     unit: str | None = None
     policy: str = "controlled"
+    under: Mapping[str, float] = field(default_factory=dict)
+    over: Mapping[str, float] = field(default_factory=dict)
     tier: int = 1
     sections: tuple[str, ...] | None = None
     seed: int = 0
     log: Keeping = field(default_factory=Keeping)
+    stated: Mapping[str, Any] = field(default_factory=dict)
 
 
 def assess(request: Request, *, progress: Progress = silent) -> tuple[Evaluation, dict[str, Any]]:
     """Read the three tables under one schema, evaluate, write the evaluation down, and build the internal document."""
+    policy, own = load_policy(request.policy), own_bounds(request.under, request.over)
     model = None if request.fitted is None else load_model(request.fitted, passphrase=request.passphrase)
     real, held, synth = _tables(request, model, progress)
     log = request.log.open_for(request.train)
-    result = evaluate(synth, real, held, seed=request.seed, policy=request.policy, tier=request.tier,
-                      sections=request.sections, draw=None if model is None else draw_of(model),
+    result = evaluate(synth, real, held, seed=request.seed, policy=policy, tier=request.tier,
+                      sections=request.sections, facts=reached(model, real.schema, unit=request.unit), own=own,
+                      draw=None if model is None else draw_of(model),
                       refit=None if model is None else refit_of(model), progress=progress)
     if log is not None:
         result = replace(result, selection=log.record(
@@ -73,6 +82,8 @@ def assess(request: Request, *, progress: Progress = silent) -> tuple[Evaluation
             policy=result.policy.name, tier=request.tier, outcome=result.outcome))
     context = report_context(real.schema, result, dataset=real.schema.name or stem(request.train), synth=synth,
                              train=real, holdout=held, fitted=model, evaluation_seed=request.seed)
+    path = Path(request.synthetic)
+    context = replace(context, files={path.name: sha256_file(path)}, **request.stated)
     return result, document(result, context, "internal")
 
 
@@ -82,8 +93,12 @@ def write_document(path: Path, content: Mapping[str, Any], *, force: bool) -> No
         handle.write(canonical_json(content) + b"\n")
 
 
-def write_reports(path: Path, folder: Path, *, report_class: str, formats: Sequence[str], force: bool) -> list[Path]:
+def write_reports(path: Path, folder: Path, *, report_class: str, formats: Sequence[str], force: bool,
+                  stated: Mapping[str, Any] | None = None) -> list[Path]:
     """Render a document for one class of readers.
+
+    Args:
+        stated: what a person says of the release, instead of what the document holds; see ``reports.stated``.
 
     Raises:
         SourceError: `path` is missing or is no report document. UsageError: unknown class or format, or a class that
@@ -94,7 +109,7 @@ def write_reports(path: Path, folder: Path, *, report_class: str, formats: Seque
     for name in formats:
         if name != "json" and name not in RENDERERS:
             raise UsageError(f"there is no report format {name!r}; there are: json, {', '.join(RENDERERS)}.")
-    content = documents.narrow(read_document(path), report_class)  # type: ignore[arg-type]
+    content = documents.narrow(read_document(path), report_class, **(stated or {}))  # type: ignore[arg-type]
     prepare_folder(folder)
     rendered = {folder / f"report{_suffix(name)}": _render(name, content) for name in formats}
     for target in rendered:

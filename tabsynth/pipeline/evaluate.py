@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final
@@ -16,11 +16,13 @@ from tabsynth.core.progress import Progress, silent
 from tabsynth.core.schema import Schema
 from tabsynth.core.table import Table
 from tabsynth.evaluation import protocol
-from tabsynth.evaluation.verdict import Policy, Verdict, judge, load_policy
+from tabsynth.evaluation.gates import Bound, Facts
+from tabsynth.evaluation.policy import Limit, Policy, load_policy
+from tabsynth.evaluation.verdict import Verdict, judge
 from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.split import units_of
 from tabsynth.reports import document as documents
-from tabsynth.reports.context import Counts, Decision, Outcome, ReportContext, Selection, column_facts
+from tabsynth.reports.context import UNKNOWN_MODEL, Counts, Decision, Outcome, ReportContext, Selection, column_facts
 
 PACKAGES: Final = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "safetensors")
 
@@ -54,23 +56,27 @@ class Evaluation:
             for f in self.findings]
 
 
-def evaluate(synth: Table, train: Table, holdout: Table, *, seed: int = 0, policy: str = "controlled", tier: int = 1,
-             sections: Collection[str] | None = None, draw: protocol.Draw | None = None,
+def evaluate(synth: Table, train: Table, holdout: Table, *, seed: int = 0, policy: str | Policy = "controlled",
+             tier: int = 1, sections: Collection[str] | None = None, facts: Facts | None = None,
+             own: Sequence[Bound] = (), draw: protocol.Draw | None = None,
              refit: protocol.Refit | None = None, progress: Progress = silent) -> Evaluation:
     """Run the measures and judge their findings.
 
     Args:
         synth, train, holdout: tables of one schema; nothing in `holdout` may have been seen by the model.
         seed: of the evaluation's own randomness (subsamples, folds).
-        policy: profile name or path of a policy file.
+        policy: a policy, or its profile's name or path.
         tier, sections: which measures, see `scope`.
+        facts: of the release, for the policy's requirements; people are counted here.
+        own: bounds of this run beside the policy's; they stay, whatever is measured.
         draw: further draws from the fitted model, for the spread between draws.
         refit: the model's recipe, for the attacks of tier 2; without it they are not run.
     """
-    names, profile = scope(load_policy(policy), tier=tier, sections=sections)
+    names, profile = scope(policy if isinstance(policy, Policy) else load_policy(policy), tier=tier, sections=sections)
     samples = protocol.prepare(synth, train, holdout, seed=seed, draw=draw, refit=refit, progress=progress)
     findings = protocol.evaluate(samples, only=names, progress=progress)
-    return Evaluation(findings, judge(findings, profile), profile)
+    facts = replace(facts or Facts(), train_people=units_of(train), holdout_people=units_of(holdout))
+    return Evaluation(findings, judge(findings, profile, facts, own), profile)
 
 
 def scope(policy: Policy, *, tier: int = 1, sections: Collection[str] | None = None) -> tuple[list[str], Policy]:
@@ -80,20 +86,24 @@ def scope(policy: Policy, *, tier: int = 1, sections: Collection[str] | None = N
         tier: 0 counts, 1 attacks and scores, 2 audits that refit.
         sections: of the report; None = all. With "privacy" comes what tells whether the holdout is a control for it.
 
-    Limits on privacy always stay: what was not attacked is missing, and the verdict asks for a review. Of the others
-    those of sections that were not asked for are dropped.
+    Limits and bounds on privacy always stay: what was not attacked is missing, and the verdict asks for a review or
+    refuses. Of the others those of sections that were not asked for are dropped.
     """
     names = protocol.measures(tier=tier, sections=sections)
     if sections is None:
         return names, policy
     makers = {finding: plugin for plugin in registry.plugins("measures").values()
               for finding in plugin.facts.get("findings", (plugin.name,))}
-    controls = {limit.finding for limit in policy.limits if limit.rule == "control" and limit.finding in makers}
+    controls = {limit.finding for limit in policy.limits if limit.rule == "control"}
     kept = {"privacy", *sections}
-    limits = tuple(limit for limit in policy.limits if limit.finding in controls or limit.finding not in makers
-                   or makers[limit.finding].facts.get("section") in kept)
+
+    def asked_for(limit: Limit | Bound) -> bool:
+        return makers[limit.finding].facts.get("section") in kept
+
     wanted = {*names, *(makers[finding].name for finding in controls if "privacy" in sections)}
-    return sorted(wanted), policy.model_copy(update={"limits": limits})
+    return sorted(wanted), policy.model_copy(update={
+        "limits": tuple(limit for limit in policy.limits if limit.finding in controls or asked_for(limit)),
+        "bounds": tuple(filter(asked_for, policy.bounds))})
 
 
 def report_context(schema: Schema, evaluation: Evaluation, *, dataset: str, synth: Table, train: Table, holdout: Table,
@@ -101,7 +111,7 @@ def report_context(schema: Schema, evaluation: Evaluation, *, dataset: str, synt
                    sampling_seed: int | None = None, evaluation_seed: int | None = None) -> ReportContext:
     """Everything a report says beside findings; what a reader may see of it is the report class's business."""
     return ReportContext(
-        dataset=dataset, model=fitted.choice.model if fitted else "not given",
+        dataset=dataset, model=fitted.choice.model if fitted else UNKNOWN_MODEL,
         created=datetime.now(UTC).date().isoformat(), outcome=evaluation.outcome, unit=schema.unit or "row",
         description=schema.description, population=schema.population.name if schema.population else None,
         columns=column_facts(schema), rules=tuple(describe_rule(r) for r in schema.rules),

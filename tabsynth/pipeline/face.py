@@ -6,6 +6,7 @@ seeds mean what they mean on the command line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tabsynth.pipeline.fit import Privacy
 from tabsynth.pipeline.inputs import Input, Reading, require_unit
 from tabsynth.pipeline.refit import draw_of, refit_of
 from tabsynth.pipeline.synthesizer import TabularSynthesizer
+from tabsynth.reports.stated import stated
 
 
 def split(data: Any, *, schema: Schema | str | Path | None = None, unit: str | None = None,
@@ -93,6 +95,7 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
             allow_large_epsilon: bool = False, policy: str = "controlled", holdout: float = splits.HOLDOUT,
             disclose_evaluation: bool = False, seed: int | None = None, name: str = "table",
             log: str | Path | None = None, force: bool = False, passphrase: str | None = None,
+            guidance: Sequence[str] | None = None, context: str | Path | None = None,
             progress: Progress = silent) -> releases.Released:
     """The main job: split by person, fit, sample, evaluate, judge, and write a release folder.
 
@@ -109,6 +112,8 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
         log: folder in which the evaluation is written down; None = ``tabsynth-evaluations`` beside the input, for
             frames nowhere.
         passphrase: encrypt the model file in ``internal/`` under it.
+        guidance: names of the packs that the report relies on; None = those of the EU and of HIPAA.
+        context: YAML file with what you state of the release: purpose, recipient, ...; see ``reports.stated``.
 
     Raises:
         UsageError: privacy was not chosen, or chosen twice. Every error of the steps.
@@ -128,6 +133,7 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
         settings=settings, mode=mode, refine=refine, rows=n, seed=seed, policy=policy, holdout=holdout,
         disclose_evaluation=disclose_evaluation, force=force, passphrase=passphrase,
         log=Keeping(by_path or log is not None, None if log is None else Path(log)),
+        stated=stated(None if context is None else Path(context), None if guidance is None else ",".join(guidance)),
         source=None if by_path else _input(data, schema, unit, name, private=privacy is not None))
     return releases.release(request, progress=progress)
 

@@ -1,23 +1,92 @@
-"""``--fail-under`` and ``--fail-over``: limits of one's own, held against findings after everything is written."""
+"""What of a policy can be known when: facts before a fit, facts after it, and the error of limits that are not met."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from math import inf
 
 from tabsynth.core.errors import TabsynthError
-from tabsynth.core.finding import Finding
-from tabsynth.evaluation.verdict import apply_limits
+from tabsynth.core.schema import Schema
+from tabsynth.evaluation import gates
+from tabsynth.evaluation.gates import UNBOUNDED, Facts, Gate
+from tabsynth.evaluation.policy import Policy
+from tabsynth.pipeline.fit import Fitted, Privacy, budget_for
+from tabsynth.pipeline.split import Split, units_of
+from tabsynth.privacy.ledger import Ledger, Totals
+from tabsynth.privacy.statement import Statement
 
 
 class LimitExceeded(TabsynthError):
-    """A finding is on the wrong side of a limit given on the command line."""
+    """A limit of the policy or of the command line is not met."""
 
     code = "limit"
     exit_code = 1
 
 
-def require_limits(findings: Iterable[Finding], *, under: Mapping[str, float], over: Mapping[str, float]) -> None:
-    """Raise LimitExceeded naming every limit that is not met."""
-    failed = apply_limits(findings, under=dict(under), over=dict(over))
+def refuse_failed(failed: Sequence[Gate], *, told: bool = False) -> None:
+    """Raise LimitExceeded naming every gate that is not met; without its reason where that was told already."""
     if failed:
-        raise LimitExceeded("; ".join(map(str, failed)) + ".")
+        lines = ", ".join(g.title for g in failed) + "." if told else " ".join(map(str, failed))
+        raise LimitExceeded(f"{len(failed)} limit{'' if len(failed) == 1 else 's'} not met: {lines}")
+
+
+def refuse_beforehand(policy: Policy, facts: Facts) -> None:
+    """Refuse, before a row is fitted or a budget booked, what no fit could mend."""
+    refuse_failed([g for g in gates.require(policy.requirements, facts) if g.met is False])
+
+
+def planned(schema: Schema | None, privacy: Privacy | None, *, unit: str | None, holdout: float,
+            parts: Split | None = None) -> Facts:
+    """What is known of a release before its fit.
+
+    With epsilon the people are those that the schema declares: counting rows, and refusing for what they are, would be
+    an answer outside the budget.
+
+    Args:
+        schema: None = not known yet, which it must be with epsilon.
+        privacy: with ledger and population named; None = without differential privacy.
+        unit: as typed; "row" says that every row is another person.
+        holdout: share of the people kept from the model. parts: the split, where there is one.
+    """
+    named = unit is not None or (schema is not None and schema.unit is not None)
+    if privacy is None or schema is None:
+        train, holdout_people = (None, None) if parts is None else (units_of(parts.train), units_of(parts.holdout))
+        return replace(UNBOUNDED, unit=named, train_people=train, holdout_people=holdout_people)
+    budget = budget_for(privacy, schema)
+    before = _totals(privacy)
+    after = Totals(before.releases + 1, before.cost + budget.allowance, before.delta + budget.delta)
+    declared = schema.population.declared_units if schema.population else None
+    return Facts(
+        guarantee=True, unit=named, generation_depth=1, epsilon=float(budget.epsilon), delta=float(budget.delta),
+        total_epsilon=after.epsilon, total_delta=float(after.delta),
+        train_people=None if declared is None else round(declared * (1 - holdout)),
+        holdout_people=None if declared is None else round(declared * holdout))
+
+
+def reached(fitted: Fitted | None, schema: Schema, *, unit: str | None) -> Facts:
+    """What is known once there is a model; of a table from nobody knows where, next to nothing. People are not."""
+    named = unit is not None or schema.unit is not None
+    if fitted is None:
+        return Facts(unit=named)
+    if fitted.statement is None:
+        return replace(UNBOUNDED, unit=named)
+    return replace(_promised(fitted.statement), unit=True, generation_depth=1)
+
+
+def _promised(statement: Statement) -> Facts:
+    """Budget and totals as the statement has them. One that may not leave the house promises nothing."""
+    total = statement.document["ledger"]["total_to_date"]
+    return Facts(
+        guarantee=not statement.stamps, epsilon=float(statement.budget.epsilon), delta=float(statement.budget.delta),
+        total_epsilon=inf if total["epsilon"] is None else float(total["epsilon"]),
+        total_delta=float(Fraction(total["delta"])))
+
+
+def _totals(privacy: Privacy) -> Totals:
+    """What the population has spent so far. Makes no ledger."""
+    folder = privacy.ledger
+    if folder is None or not folder.is_dir() or privacy.population not in Ledger.populations(folder):
+        return Totals()
+    return Ledger.open(folder, privacy.population, create=False).totals()

@@ -6,7 +6,7 @@ No row is read, nothing is booked, nothing is written. What can be refused early
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from tabsynth.core.errors import ColumnNotFoundError, UsageError
 from tabsynth.core.rules import Rules
 from tabsynth.core.schema import Schema
 from tabsynth.core.schema_file import load_schema
+from tabsynth.evaluation.policy import Policy
 from tabsynth.pipeline.auto import Choice, choose
 from tabsynth.pipeline.calibration import mode_for
 from tabsynth.pipeline.fit import Privacy, budget_for
 from tabsynth.pipeline.inputs import DEMO, Reading, adjusted, overridden, require_unit, stem
+from tabsynth.pipeline.limits import planned, refuse_beforehand
 from tabsynth.pipeline.settings import configured
+from tabsynth.pipeline.split import HOLDOUT
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.ledger import Ledger
 
@@ -71,13 +74,15 @@ class Rehearsal:
 
 
 def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, Any] | None, privacy: Privacy | None,
-             files: Sequence[str], mode: str | None = None, refine: bool = False) -> Rehearsal:
+             files: Sequence[str], mode: str | None = None, refine: bool = False, policy: Policy | None = None,
+             holdout: float = HOLDOUT) -> Rehearsal:
     """Check what can be checked without a row.
 
     Args:
         spec, reading: the table, as for ``pipeline.inputs.read_input``.
         privacy: None = without differential privacy. Its population "unnamed" stands for the default.
         files: what would be written, already known to be free.
+        policy, holdout: of a release; what the policy asks for and schema, options and ledger tell is held here.
 
     Raises:
         The errors that the real run would end with, as far as schema, header line, options and ledger tell.
@@ -101,6 +106,9 @@ def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, 
             budget = budget_for(privacy, schema)
             ledger, population = _place(spec, privacy, schema)
             spent = _spent(ledger, population)
+            privacy = replace(privacy, ledger=ledger, population=population)
+    if policy is not None:
+        refuse_beforehand(policy, planned(schema, privacy, unit=reading.unit, holdout=holdout))
     return Rehearsal(spec, source, unit, tuple(columns), tuple(n for n in names if n not in columns), choice, budget,
                      ledger, population, spent, tuple(files))
 

@@ -19,17 +19,18 @@ from tabsynth.core.files import check_folder, prepare_folder, sha256_file
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.sealing import check_passphrase
 from tabsynth.core.table import Table
-from tabsynth.evaluation.verdict import load_policy
+from tabsynth.evaluation.policy import Policy, load_policy, own_bounds
 from tabsynth.pipeline.auto import choose
 from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
 from tabsynth.pipeline.evaluation_log import EvaluationLog, Keeping
 from tabsynth.pipeline.fit import Fitted, Privacy, fit
 from tabsynth.pipeline.inputs import DEMO, Input, Reading, read_input
+from tabsynth.pipeline.limits import planned, reached, refuse_beforehand
 from tabsynth.pipeline.refit import draw_of
 from tabsynth.pipeline.rows import default_rows
 from tabsynth.pipeline.split import HOLDOUT, Split, key_from_seed, require_units, split
 from tabsynth.pipeline.synthesizer import generator
-from tabsynth.reports import provenance
+from tabsynth.reports import exports, provenance
 from tabsynth.reports.context import Outcome, ReportContext
 from tabsynth.reports.renderers import html, pdf
 
@@ -48,7 +49,8 @@ class Request:
         model, settings, mode: see ``pipeline.fit``.
         rows: synthetic rows; None = as many as the training table, or under DP as the declared population.
         seed: model randomness and evaluation; with DP it never reaches noise, split or bounding keys.
-        policy: profile that turns findings into the outcome.
+        policy: profile that turns findings into the outcome: a name or a file.
+        under, over: bounds of this run beside the policy's, by finding id.
         holdout: share of the people kept from the model.
         disclose_evaluation: put the recipient report into ``share/`` although it follows from real rows; withdraws
             the epsilon claim for the folder as a whole.
@@ -58,6 +60,7 @@ class Request:
         log: where the evaluation is written down; without a folder of its own next to the ledger where one is given,
             else beside the input.
         passphrase: encrypt ``internal/model.tabsynth`` under it; None = do not.
+        stated: what a person says of the release, see ``reports.stated``.
     """
 
     table: str
@@ -71,6 +74,8 @@ class Request:
     rows: int | None = None
     seed: int | None = None
     policy: str = "controlled"
+    under: Mapping[str, float] = field(default_factory=dict)
+    over: Mapping[str, float] = field(default_factory=dict)
     holdout: float = HOLDOUT
     disclose_evaluation: bool = False
     command: str = ""
@@ -78,6 +83,7 @@ class Request:
     source: Input[Table] | None = None
     log: Keeping = field(default_factory=Keeping)
     passphrase: str | None = field(default=None, repr=False)
+    stated: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,9 +104,10 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     Nothing appears in the folder before everything is done; with DP a reservation stays booked whatever happens.
 
     Raises:
-        Every error of the steps; SourceError if a release is there already and `force` is not set.
+        Every error of the steps; SourceError if a release is there already and `force` is not set; LimitExceeded if
+        the policy refuses before the fit. What it refuses later is written, as REFUSED.
     """
-    refuse_early(request)
+    policy = refuse_early(request)
     progress("read", 0, 1)
     source = request.source or read_input(request.table, request.reading, public_only=request.privacy is not None)
     progress("read", 1, 1)
@@ -108,12 +115,15 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     parts = split_for(request, source)
     rng = generator(request.seed)
     privacy = None if request.privacy is None else named(request.privacy, source)
+    refuse_beforehand(policy, planned(source.table.schema, privacy, unit=request.reading.unit, holdout=request.holdout,
+                                      parts=parts))
     fitted = fit(parts.train, model=request.model, privacy=privacy, rng=rng, settings=request.settings,
                  mode=request.mode, refine=request.refine, progress=progress)
     synth = draw_rows(fitted, request.rows or default_rows(fitted, parts.train), rng, progress)
     evaluation = evaluate(
-        synth, parts.train, parts.holdout, seed=request.seed or 0, policy=request.policy,
-        draw=draw_of(fitted), progress=progress)
+        synth, parts.train, parts.holdout, seed=request.seed or 0, policy=policy,
+        facts=reached(fitted, source.table.schema, unit=request.reading.unit),
+        own=own_bounds(request.under, request.over), draw=draw_of(fitted), progress=progress)
     if log is not None:  # the whole table: with DP the training part is another one each time
         evaluation = replace(evaluation, selection=log.record(
             source.table, synth, model=None, policy=evaluation.policy.name, tier=1, outcome=evaluation.outcome))
@@ -122,6 +132,7 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
         source.table.schema, evaluation, dataset=source.name, synth=synth, train=parts.train, holdout=parts.holdout,
         fitted=fitted, commands=(request.command,) if request.command else (),
         sampling_seed=request.seed, evaluation_seed=request.seed or 0)
+    context = replace(context, **request.stated)
     with staging(request.output) as folder:
         write_parts(folder, request, source, parts, fitted, synth, evaluation, context)
         publish(folder, request.output)
@@ -173,25 +184,27 @@ def write_parts(folder: Path, request: Request, source: Input[Table], parts: Spl
     internal.mkdir()
     share.mkdir(exist_ok=True)
     mark = ".REFUSED" if refused else ""
-    full = document(evaluation, context, "internal")
-    write_report(internal, full, name="report")
+    files = write_tables(share, synth, mark)
+    context = replace(context, files={name: sha256_file(share / name) for name in files})
+    write_report(internal, document(evaluation, context, "internal"), name="report")
     fitted.save(internal / "model.tabsynth", passphrase=request.passphrase)
     write_json(internal / "split.json", {"table": source.name, **parts.facts()})
-    files = write_tables(share, synth, mark)
     if not refused:
-        write_report(share, document(evaluation, context, share_class(request)), name="report")
+        write_report(share, document(evaluation, context, share_class(request, evaluation.policy)), name="report")
     if fitted.statement is not None:
         write_json(share / "statement.json", fitted.statement.to_json())
     origin = origin_of(request, source, fitted, evaluation, internal)
+    if not refused:
+        exports.write(share, tables=files, training_fingerprint=origin.training_fingerprint)
     content = provenance.manifest(share, origin, facts=files)
     provenance.write_manifest(share, content)
     if refused:
         (share / provenance.MANIFEST_NAME).rename(share / "manifest.REFUSED.json")
 
 
-def share_class(request: Request) -> str:
+def share_class(request: Request, policy: Policy) -> str:
     """Which report may leave the house: under DP only what the guarantee covers, unless the person says otherwise."""
-    return "recipient" if request.privacy is None or request.disclose_evaluation else "statement"
+    return policy.report_class if request.privacy is None or request.disclose_evaluation else "statement"
 
 
 def write_tables(folder: Path, synth: Table, mark: str) -> dict[str, provenance.FileFact]:
@@ -232,7 +245,7 @@ def origin_of(request: Request, source: Input[Table], fitted: Fitted, evaluation
     return provenance.Origin(
         dataset=source.name, outcome=evaluation.outcome, created=datetime.now(UTC).date().isoformat(),
         config={"model": fitted.choice.model, "settings": dict(fitted.info["settings"]), "refine": request.refine,
-                "policy": request.policy,
+                "policy": evaluation.policy.name,
                 "holdout": request.holdout, "schema": source.schema_source,
                 "differential_privacy": request.privacy is not None},
         training_fingerprint=fingerprint,
@@ -246,9 +259,14 @@ def source_path(table: str) -> str:
     return "" if table == "-" or table.startswith(DEMO) else table
 
 
-def refuse_early(request: Request) -> None:
-    """Refuse, before a row is read or a budget booked, what would otherwise fail after the fit."""
-    load_policy(request.policy)
+def refuse_early(request: Request) -> Policy:
+    """Refuse, before a row is read or a budget booked, what would otherwise fail after the fit.
+
+    Returns:
+        The policy, read once: what is promised now is what will be judged by.
+    """
+    policy = load_policy(request.policy)
+    own_bounds(request.under, request.over)
     choose(request.model, private=request.privacy is not None, refine=request.refine)
     check_folder(request.output)
     if request.passphrase is not None:
@@ -258,6 +276,7 @@ def refuse_early(request: Request) -> None:
     if not request.force and any((request.output / part).exists() for part in PARTS):
         raise SourceError(f"{request.output} holds a release already.",
                           fix="Choose another folder, or pass --force to replace it.")
+    return policy
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -59,7 +60,9 @@ def parse_limits(pairs: Sequence[str]) -> dict[str, float]:
         try:
             limits[name] = float(text)
         except ValueError:
-            raise UsageError(f"the limit of {name!r} must be a number, got {text!r}.") from None
+            limits[name] = math.nan
+        if not math.isfinite(limits[name]):
+            raise UsageError(f"the limit of {name!r} must be a number, got {text!r}.")
     return limits
 
 

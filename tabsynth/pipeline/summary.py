@@ -21,6 +21,9 @@ def summary(done: Released) -> Iterator[str]:
     """Lines of at most 80 characters."""
     yield ""
     yield from wrapped("Verdict", done.evaluation.verdict.privacy)
+    for gate in done.evaluation.verdict.gates:
+        if not gate.met:
+            yield from wrapped("Not met" if gate.met is False else "To check", str(gate))
     yield from wrapped("Utility", done.evaluation.verdict.utility)
     yield from wrapped("Privacy", promise(done.fitted))
     if done.fitted.info.get("calibration"):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from tabsynth.reports.charts.chart import Chart
     from tabsynth.reports.measures import Measure
 
 Pair: TypeAlias = tuple[str, str]
@@ -105,6 +106,13 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A chart that each renderer draws in its own way, beside its text alternative and its numbers."""
+
+    chart: Chart
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
     """A blank for a named person: a question, and lines to fill in."""
 
@@ -130,7 +138,7 @@ class Fold:
 
 
 Block: TypeAlias = (Heading | Text | Notice | Verdict | Figures | Pairs | Table | Bullets | Code | Measures | Drawing
-                    | Forms | Fold)
+                    | Picture | Forms | Fold)
 
 
 @dataclass(frozen=True, slots=True)

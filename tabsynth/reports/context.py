@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from tabsynth.core.schema import Column, Schema
+from tabsynth.reports import guidance
 
 Outcome = Literal["RELEASED", "REVIEW", "REFUSED"]
+UNKNOWN_MODEL: Final = "not given"
+"""Name of the model where rows are evaluated without one."""
+LEARNED: Final = "learned"
+"""How the treatment of a column begins that a model learns."""
 DecisionSource = Literal["schema", "noisy release", "real rows"]
 
 
@@ -98,7 +103,9 @@ class ReportContext:
             keys have no place here.
         calibration: how the settings were chosen on people held back from the fit (``reports.model.CalibrationPart``);
             None = they were not.
+        purpose, recipient, legal_basis, data_sources, owner, review_date: what a person states (``reports.stated``).
         files: name -> sha256 of released files that a reader may want to check against.
+        guidance: names of the packs that the report relies on (``reports.guidance``).
     """
 
     dataset: str
@@ -120,12 +127,17 @@ class ReportContext:
     ledger: LedgerEntry | None = None
     purpose: str | None = None
     recipient: str | None = None
+    legal_basis: str | None = None
+    data_sources: tuple[str, ...] = ()
+    owner: str | None = None
+    review_date: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     sampling_seed: int | None = None
     evaluation_seed: int | None = None
     selection: Selection | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    guidance: tuple[str, ...] = guidance.DEFAULT
 
 
 def column_facts(schema: Schema) -> tuple[ColumnFact, ...]:
@@ -147,5 +159,5 @@ def treatment(column: Column) -> str:
     if not column.modelled:
         return "regenerated: new numbers, no link to real ones"
     if column.constant_per_unit:
-        return "learned, one value per person"
-    return "learned"
+        return f"{LEARNED}, one value per person"
+    return LEARNED

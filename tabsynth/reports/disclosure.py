@@ -3,10 +3,13 @@
 internal   everything.
 recipient  cells of real data rest on at least 11 records, no extreme values, numbers on the grid of two significant
            figures of the interval's width (CMS cell suppression policy; two figures keep the reader from reading
-           more than the interval says).
+           more than the interval says). Points of charts, which have no interval: three significant figures.
 public     bands instead of numbers.
 statement  only findings that follow from the synthetic rows, and of them only what does: no floor, no ceiling, no
            control, no count of real rows.
+
+A finding that looks at no real row at all (`SYNTHETIC_ROWS_ALONE`) is shown whole in every class: whoever holds the
+rows can count again.
 
 Every function is pure: a finding in, a finding (and its band) or None out.
 """
@@ -15,12 +18,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from tabsynth.core.finding import Finding, Judgement
 from tabsynth.evaluation.disclosure import CEILING_COUNT, MIN_CELL, is_small, report_classes, shown_rows
+from tabsynth.evaluation.gates import FROM_REAL_ROWS, Gate, number_in
 from tabsynth.reports import wording
 from tabsynth.reports.context import Counts, Decision, ReportContext
 from tabsynth.reports.model import ReportClass
@@ -34,13 +38,17 @@ _NOT_RECORDS: Final = frozenset({"variants", "draws"})
 """Details that count comparisons or draws: never small cells."""
 _DECIMAL: Final = re.compile(r"\d+\.\d+")
 
+SYNTHETIC_ROWS_ALONE: Final = frozenset({"safe_harbor"})
+"""Findings that follow from the synthetic rows and the public schema, breakdown and method included."""
+
 Shown = tuple[Finding, str | None]
 """A finding as a class shows it, and the band that stands in for its value (public), else None."""
 
 
 def show(finding: Finding, report_class: ReportClass, counts: Counts) -> Shown | None:
     """`finding` as `report_class` shows it, or None if the class leaves it out."""
-    if report_class == "internal":
+    if report_class == "internal" or (
+            finding.shareable and finding.id in SYNTHETIC_ROWS_ALONE and finding.value is not None):
         return finding, None
     if report_class == "statement":
         return _statement(finding, counts)
@@ -70,6 +78,23 @@ def show_judgement(judgement: Judgement, finding: Finding | None, report_class: 
         return match.group() if match.group() == limit else f"{round(float(match.group()), decimals):g}"
 
     return replace(judgement, because="" if counts else _DECIMAL.sub(coarse, judgement.because))
+
+
+def show_gate(gate: Gate, finding: Finding | None, counts: Counts, report_class: ReportClass) -> Gate | None:
+    """A gate on real rows with the number that the class shows of them; under a guarantee it is left out.
+
+    finding, counts: as the class shows them.
+    """
+    if report_class == "internal" or (gate.of is None and gate.name not in FROM_REAL_ROWS):
+        return gate
+    if report_class == "statement":
+        return None
+    known: float | None = None
+    if gate.of is None:
+        known = counts.train_units if gate.name == "train_people" else counts.holdout_units
+    elif finding is not None:
+        known = number_in(finding, gate.of)
+    return replace(gate, value=None if known is None else float(known))
 
 
 def _names_hidden(judgement: Judgement, finding: Finding) -> bool:
@@ -107,11 +132,23 @@ def grid(value: float, interval: tuple[float, float] | None) -> int:
     return 2 if abs(value) < 1e-9 or 0.1 <= abs(value) <= 1 else min(12, 1 - math.floor(math.log10(abs(value))))
 
 
+def three_figures(number: float) -> float:
+    """What a drawing shows of a number.
+
+    >>> three_figures(0.95344), three_figures(-1234.5), three_figures(0.0)
+    (0.953, -1230.0, 0.0)
+    """
+    return float(f"{number:.3g}")
+
+
 def _recipient(finding: Finding) -> Finding:
     decimals = grid(finding.value or 0.0, finding.interval)
 
+    def on_grid(number: float) -> float:
+        return float(round(number, decimals))
+
     def coarse(number: float | None) -> float | None:
-        return None if number is None else float(round(number, decimals))
+        return None if number is None else on_grid(number)
 
     low_high = finding.interval
     details = {k: v for k, v in finding.details.items() if k != CEILING_COUNT}
@@ -122,15 +159,16 @@ def _recipient(finding: Finding) -> Finding:
         normalised=None if finding.normalised is None else round(finding.normalised, 2),
         interval=None if low_high is None else (float(round(low_high[0], decimals)),
                                                 float(round(low_high[1], decimals))),
-        reason=_reason(finding), details=_cells(details, decimals),
-        breakdown=tuple(_cells(row, decimals) for row in shown_rows(finding) if _large(row)))
+        reason=_reason(finding), details=_cells(details, on_grid),
+        breakdown=tuple(_cells(row, on_grid) for row in shown_rows(finding) if _large(row)),
+        points=tuple(_cells(point, three_figures) for point in finding.points if _large(point)))
 
 
 def _public(finding: Finding) -> Shown:
     band = None if finding.state == "not_run" else _band(finding)
     shown = replace(
         finding, value=None, interval=None, floor=None, ceiling=None, normalised=None, baseline=None, control=None,
-        n=_two_figures(finding.n), reason=wording.STATE_REASONS.get(finding.state), breakdown=(), details={})
+        n=_two_figures(finding.n), reason=wording.STATE_REASONS.get(finding.state), breakdown=(), points=(), details={})
     return shown, band
 
 
@@ -141,7 +179,7 @@ def _statement(finding: Finding, counts: Counts) -> Shown | None:
         return None
     return replace(
         finding, floor=None, ceiling=None, normalised=None, baseline=None, control=None, state="ok", reason=None,
-        breakdown=(), details={}), None
+        breakdown=(), points=(), details={}), None
 
 
 def _suppressed(finding: Finding) -> Finding:
@@ -174,7 +212,7 @@ def _large(row: Mapping[str, Any]) -> bool:
     return bool(sizes) and all(isinstance(n, int) and not isinstance(n, bool) and n >= MIN_CELL for n in sizes)
 
 
-def _cells(row: Mapping[str, Any], decimals: int) -> dict[str, Any]:
+def _cells(row: Mapping[str, Any], rounded: Callable[[float], float]) -> dict[str, Any]:
     """Scalars only, rounded; extremes, identifiers and counts of 1 to 10 left out.
 
     Beside a count that is left out no fraction stays either: together with n it would give the count away.
@@ -183,7 +221,7 @@ def _cells(row: Mapping[str, Any], decimals: int) -> dict[str, Any]:
              and (v is None or isinstance(v, (bool, int, float, str)))}
     small = {k for k, v in named.items() if isinstance(v, int) and not isinstance(v, bool) and 1 <= abs(v) < MIN_CELL
              and k not in _NOT_RECORDS}
-    return {k: float(round(v, decimals)) if isinstance(v, float) else v for k, v in named.items()
+    return {k: rounded(v) if isinstance(v, float) else v for k, v in named.items()
             if k not in small and not (small and isinstance(v, float))}
 
 

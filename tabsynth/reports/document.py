@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,8 +13,9 @@ from tabsynth.core import registry
 from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.finding import Finding, Judgement
 from tabsynth.evaluation import wording as verdict_wording
-from tabsynth.evaluation.verdict import Verdict
-from tabsynth.reports import disclosure, guidance, wording
+from tabsynth.evaluation.gates import Gate
+from tabsynth.evaluation.verdict import Verdict, limited_in
+from tabsynth.reports import annexes, disclosure, guidance, wording
 from tabsynth.reports.context import ColumnFact, Counts, Decision, LedgerEntry, ReportContext, Selection
 from tabsynth.reports.guarantee import ledger_entry
 from tabsynth.reports.model import DOCUMENT_TYPE, Document, ReportClass
@@ -37,6 +38,7 @@ def build(findings: Iterable[Finding], verdict: Verdict, *, context: ReportConte
     everything = tuple(_finite(f) for f in findings)
     pairs = [shown for f in everything if (shown := disclosure.show(f, report_class, context.counts)) is not None]
     visible = disclosure.show_context(context, report_class)
+    packs = [guidance.pack(name) for name in visible.guidance]
     document = {
         "type": DOCUMENT_TYPE, "report_class": report_class, "created": visible.created,
         "outcome": visible.outcome, "notices": _notices(visible, report_class),
@@ -48,28 +50,33 @@ def build(findings: Iterable[Finding], verdict: Verdict, *, context: ReportConte
         "findings": [_finding(f, band) for f, band in pairs],
         "not_assessed": [*_not_assessed([f for f, _ in pairs], report_class), *_not_asked_for(everything)],
         "determinations": [
-            {"role": role, "question": question, "name": None, "decision": None, "date": None, "expires": None,
-             "signature": None} for role, question in wording.DETERMINATIONS],
-        "guidance": guidance.pack(),
+            {"pack": pack.id, **asked.model_dump(), "name": None, "decision": None, "date": None, "expires": None,
+             "signature": None} for pack in packs for asked in pack.determinations],
+        "guidance": [pack.part().model_dump() for pack in packs],
         "provenance": _provenance(visible),
     }
+    document["annexes"] = annexes.build(document, packs)  # of what this class shows, and of nothing else
     validate(document)
     return document
 
 
-def narrow(document: Mapping[str, Any], report_class: ReportClass) -> dict[str, Any]:
+def narrow(document: Mapping[str, Any], report_class: ReportClass, **changes: Any) -> dict[str, Any]:
     """The same report in another class, made from the internal one.
+
+    Args:
+        changes: fields of the context that a person states now: purpose, recipient, guidance, ...
 
     Raises:
         UsageError: the document is not of class "internal", so that what it leaves out cannot be known.
     """
-    if document["report_class"] == report_class:
+    if document["report_class"] == report_class and not changes:
         return dict(document)
     if document["report_class"] != "internal":
-        raise UsageError(f"a report of class {document['report_class']!r} cannot become {report_class!r}.",
+        what = "be changed" if document["report_class"] == report_class else f"become {report_class!r}"
+        raise UsageError(f"a report of class {document['report_class']!r} cannot {what}.",
                          fix="Start from the internal evaluation file.")
-    return build(findings_from(document), verdict_from(document), context=context_from(document),
-                 report_class=report_class)
+    return build(findings_from(document), verdict_from(document), report_class=report_class,
+                 context=replace(context_from(document), **changes))
 
 
 def validate(document: Mapping[str, Any]) -> None:
@@ -93,7 +100,7 @@ def findings_from(document: Mapping[str, Any]) -> tuple[Finding, ...]:
     return tuple(
         Finding(**{**{k: v for k, v in part.items() if k != "band"},
                    "interval": None if part["interval"] is None else tuple(part["interval"]),
-                   "breakdown": tuple(part["breakdown"])})
+                   "breakdown": tuple(part["breakdown"]), "points": tuple(part["points"])})
         for part in document["findings"])
 
 
@@ -101,7 +108,8 @@ def verdict_from(document: Mapping[str, Any]) -> Verdict:
     """The verdict of a document."""
     part = document["verdict"]
     return Verdict(part["policy"], part["outcome"], tuple(Judgement(**j) for j in part["judgements"]),
-                   part["privacy"], part["utility"], tuple(part["because"]), part["refused"])
+                   part["privacy"], part["utility"], tuple(part["because"]), part["refused"],
+                   tuple(Gate(**g) for g in part["gates"]))
 
 
 def context_from(document: Mapping[str, Any]) -> ReportContext:
@@ -116,8 +124,9 @@ def context_from(document: Mapping[str, Any]) -> ReportContext:
         model_summary=model["summary"], settings=model["settings"], calibration=model["calibration"],
         generation_depth=model["generation_depth"], statement=privacy["statement"],
         ledger=None if privacy["ledger"] is None else LedgerEntry(**privacy["ledger"]),
-        purpose=data["purpose"], recipient=data["recipient"], versions=made["versions"],
-        commands=tuple(made["commands"]), sampling_seed=made["sampling_seed"],
+        **{k: data[k] for k in ("purpose", "recipient", "legal_basis", "owner", "review_date")},
+        data_sources=tuple(data["data_sources"]), guidance=tuple(p["id"] for p in document["guidance"]),
+        versions=made["versions"], commands=tuple(made["commands"]), sampling_seed=made["sampling_seed"],
         evaluation_seed=made["evaluation_seed"], files=made["files"],
         selection=None if made["selection"] is None else Selection(**made["selection"]))
 
@@ -160,6 +169,8 @@ def _dataset(context: ReportContext) -> dict[str, Any]:
     return {
         "name": context.dataset, "description": context.description, "unit": context.unit,
         "population": context.population, "purpose": context.purpose, "recipient": context.recipient,
+        "legal_basis": context.legal_basis, "data_sources": list(context.data_sources), "owner": context.owner,
+        "review_date": context.review_date,
         "columns": [asdict(c) for c in context.columns], "rules": list(context.rules),
         "counts": asdict(context.counts), "decisions": [plain(asdict(d)) for d in context.decisions],
     }
@@ -186,13 +197,15 @@ def _verdict(verdict: Verdict, shown: Mapping[str, Finding], context: ReportCont
     if report_class in ("statement", "public"):
         privacy, utility = wording.verdict_sentence(verdict.outcome, verdict.policy), ""
     elif report_class == "recipient":
-        utility = verdict_wording.utility(shown, verdict.policy)
+        utility = verdict_wording.utility(shown, verdict.policy, limited_in(verdict.gates))
     judgements = [disclosure.show_judgement(j, shown.get(j.finding_id), report_class) for j in verdict.judgements]
+    gates = [disclosure.show_gate(g, shown.get(g.name), context.counts, report_class) for g in verdict.gates]
     return {
         "policy": verdict.policy, "outcome": verdict.outcome, "refused": verdict.refused,
         "because": [] if covered else list(verdict.because), "privacy": privacy, "utility": utility,
         "formed_on_real_records": None if context.statement is None else wording.OUTSIDE_THE_BUDGET,
         "judgements": [plain(asdict(j)) for j in judgements if j is not None],
+        "gates": [asdict(g) for g in gates if g is not None],
     }
 
 

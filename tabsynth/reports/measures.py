@@ -30,6 +30,9 @@ PAGE_ONE: Final = (
 """What a reader should see first of each section, in this order; the rest is drill-down."""
 
 _ORDER: Final = ("finding", "review", "insufficient_power", "not_run", "no_finding", "none", "absent")
+_COLUMNS: Final = ("key", "value", "low", "high", "floor", "ceiling", "baseline", "train_hits", "train_n",
+                   "control_hits", "control_n", "n")
+"""Columns of a breakdown in reading order; others follow by name."""
 _SECTIONS: Final = ("privacy", "validity", "fidelity", "utility")
 
 
@@ -174,8 +177,12 @@ def _rank(finding: Mapping[str, Any], judged: Mapping[str, Any]) -> tuple[int, f
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table | None:
-    """A breakdown as a table: what a row is of, its value, then the other keys in order of first appearance."""
-    keys = sorted(dict.fromkeys(k for row in rows for k in row), key=lambda k: {"key": 0, "value": 1}.get(k, 2))
+    """A breakdown as a table: what a row is about, its value, what that is compared with, then the rest."""
+    keys = sorted({k for row in rows for k in row},
+                  key=lambda k: (_COLUMNS.index(k) if k in _COLUMNS else len(_COLUMNS), k))
     if not keys:
         return None
-    return Table(tuple(words(k) for k in keys), tuple(tuple(cell(row.get(k)) for k in keys) for row in rows))
+    numeric = tuple(i for i, key in enumerate(keys)
+                    if all(type(row.get(key)) in (int, float, type(None)) for row in rows))
+    return Table(tuple(map(words, keys)), tuple(tuple(cell(row.get(k)) for k in keys) for row in rows),
+                 numeric=numeric)

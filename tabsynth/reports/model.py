@@ -72,6 +72,7 @@ class FindingPart(Part):
     method: str
     shareable: bool
     breakdown: list[dict[str, JsonValue]]
+    points: list[dict[str, JsonValue]] = Field(description="what a chart of the finding draws")
     details: dict[str, JsonValue]
 
     @model_validator(mode="after")
@@ -96,6 +97,20 @@ class JudgementPart(Part):
     limit_source: str
 
 
+class GatePart(Part):
+    """One requirement of the policy, or one bound on a number of a finding (`evaluation.gates.Gate`)."""
+
+    name: Text = Field(description="a fact of the release, or the id of a finding")
+    of: Text | None = Field(description="which number of the finding; null for a fact")
+    what: Text
+    value: Number | None = Field(description="null where it is not known, not bounded, or not shown in this class")
+    asked: Literal["required", "measured", "at least", "at most"]
+    limit: Number | None
+    met: bool | None = Field(description="null = not known: a person must look")
+    source: Text
+    reason: str = Field(description="why it is not met and what to change; no number stands in it")
+
+
 class VerdictPart(Part):
     """The policy's conclusion. `formed_on_real_records` is set when a guarantee does not cover the verdict."""
 
@@ -107,6 +122,7 @@ class VerdictPart(Part):
     utility: str
     formed_on_real_records: Text | None
     judgements: list[JudgementPart]
+    gates: list[GatePart]
 
 
 class ColumnPart(Part):
@@ -137,12 +153,18 @@ class DecisionPart(Part):
 
 
 class DatasetPart(Part):
+    """`purpose` to `review_date` are what a person stated; null = a blank."""
+
     name: Text
     description: str | None
     unit: Text
     population: str | None
-    purpose: str | None
-    recipient: str | None
+    purpose: Text | None
+    recipient: Text | None
+    legal_basis: Text | None
+    data_sources: list[Text]
+    owner: Text | None = Field(description="who answers for the risk that remains")
+    review_date: IsoDate | None
     columns: list[ColumnPart]
     rules: list[str]
     counts: CountsPart
@@ -224,8 +246,9 @@ class NotAssessedPart(Part):
 
 
 class DeterminationPart(Part):
-    """A blank that a named person fills in; software never does."""
+    """A blank that a named person fills in; software never does. pack: the guidance that asks for it."""
 
+    pack: Text
     role: Text
     question: Text
     name: str | None
@@ -235,18 +258,63 @@ class DeterminationPart(Part):
     signature: str | None
 
 
+Status = Literal["draft", "current", "superseded"]
+
+
 class SourcePart(Part):
     id: Text
     says: Text
     reference: Text
-    date: Text
+    date: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
+
+
+class CriterionPart(Part):
+    """A question of law or guidance, the findings that bear on it, and who decides it."""
+
+    id: Text
+    question: Text
+    findings: list[Text]
+    decides: Text
+    source: Text
 
 
 class GuidancePart(Part):
+    """A pack that this report relies on (`tabsynth.reports.guidance`). annexes: ids of those that it asks for."""
+
     id: Text
+    jurisdiction: Text
     date: IsoDate
-    status: Literal["draft", "current", "superseded"]
+    status: Status
     sources: list[SourcePart]
+    criteria: list[CriterionPart]
+    wording: list[Text]
+    annexes: list[Text]
+
+
+class AnnexRowPart(Part):
+    """A line of an annex. findings: ids of those that the answer rests on.
+
+    States: answered = a fact of this report; no hit, hit = what was looked for was not found, or was; for a person = a
+    blank, or a measurement that a person must weigh; not run = nothing was measured; kept internal = it was, and this
+    class of report does not show it.
+    """
+
+    key: Text
+    question: Text
+    answer: Text
+    state: Literal["answered", "no hit", "hit", "for a person", "not run", "kept internal"]
+    findings: list[Text]
+    source: Text
+
+
+class AnnexPart(Part):
+    """The questions of a guidance pack beside what this report can say to them."""
+
+    id: Text
+    pack: Text
+    title: Text
+    intro: Text
+    rows: list[AnnexRowPart]
 
 
 class SelectionPart(Part):
@@ -282,7 +350,8 @@ class Document(Part):
     findings: list[FindingPart]
     not_assessed: list[NotAssessedPart]
     determinations: list[DeterminationPart]
-    guidance: GuidancePart
+    guidance: list[GuidancePart]
+    annexes: list[AnnexPart]
     provenance: ProvenancePart
 
 

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
-from tabsynth.reports import guarantee, numbers
+from tabsynth.reports import guarantee, numbers, wording
 from tabsynth.reports.blocks import Outline, Pair
+from tabsynth.reports.chapters import annexes
 from tabsynth.reports.chapters.reading import Reading
+from tabsynth.reports.charts.chart import charts
 from tabsynth.reports.measures import key_numbers, measures
 
 ORDER: Final = ("decision", "context", "data", "model", "criteria", "membership", "copies", "diagnostics", "fidelity",
@@ -31,13 +33,13 @@ def outline(document: Mapping[str, Any]) -> Outline:
     statement = document["privacy"]["statement"]
     reading = Reading(
         document, measures(document), key_numbers(measures(document, prefix="k")),
-        None if statement is None else guarantee.read(statement, unit=document["dataset"]["unit"]))
+        None if statement is None else guarantee.read(statement, unit=document["dataset"]["unit"]),
+        charts(document))
     return Outline(
         title=document["dataset"]["name"], description=document["dataset"]["description"] or "",
         report_class=CLASS_LABELS[document["report_class"]], date=document["created"], facts=_facts(document),
         chapters=tuple(import_module(f"tabsynth.reports.chapters.{name}").chapter(reading) for name in ORDER),
-        annexes=(), footer=f"Every row described here is synthetic. Document type {document['type']}; the JSON file "
-        "beside this page holds the same content and is the reference.")
+        annexes=annexes.chapters(reading), footer=wording.FOOTER.format(type=document["type"]))
 
 
 def _facts(document: Mapping[str, Any]) -> tuple[Pair, ...]:

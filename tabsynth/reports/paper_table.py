@@ -22,6 +22,9 @@ SIZES: Final = (8.6, 7.4)
 GAP: Final = 1.0
 """Space between two columns, in em."""
 
+SHORT: Final = 8.0
+"""Cells up to this many em keep their line where there is room."""
+
 _FIGURE: Final = re.compile(r"[−+≤≥<>~-]?\s?\d[\d.,  ]*(e-?\d+)?\s?%?|–|")
 
 
@@ -92,11 +95,20 @@ def _groups(need: Sequence[float], room: float) -> list[list[int]]:
 
 
 def _widths(need: Sequence[float], wish: Sequence[float], room: float) -> tuple[float, ...] | None:
-    """None where every cell has its line; else what is needed, and the rest in proportion to what is wished."""
+    """None where every cell has its line; else as the root of what is wished, never less than needed.
+
+    With the root, long cells of several columns come out about as high as each other, and short ones keep their line.
+    """
     if sum(wish) <= room:
         return None
-    spare = max(room - sum(need), 0.0) / max(sum(wish) - sum(need), 1e-9)
-    return tuple(round(least + spare * (most - least), 3) for least, most in zip(need, wish, strict=True))
+    short = [most if most <= SHORT else least for least, most in zip(need, wish, strict=True)]
+    need = widths = short if sum(short) <= room else list(need)
+    for step in range(1, 200):
+        wider = [max(least, min(most, 0.05 * step * math.sqrt(most))) for least, most in zip(need, wish, strict=True)]
+        if sum(wider) > room:
+            break
+        widths = wider
+    return tuple(round(width, 3) for width in widths)
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:

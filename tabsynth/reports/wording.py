@@ -47,6 +47,9 @@ DIAGNOSTICS_ARE_NOT_EVIDENCE: Final = (
     "These diagnostics do not establish privacy. Distances that look harmless on average have been measured on files "
     "that hold copies of real records.")
 
+FOOTER: Final = (
+    "Every row described here is synthetic. Document type {type}; the JSON file beside this page holds the same "
+    "content and is the reference.")
 NOTHING_HERE: Final = "No measure of this chapter was part of this run."
 NOT_STATED: Final = "not stated; to be filled in by the holder of the data"
 
@@ -119,14 +122,6 @@ REFITS: Final = "Attacks that fit the model again"
 REFITS_NOT_RUN: Final = (
     "Shadow models and made-up people take many further fits; they were not part of this run (tabsynth attack --tier "
     "2).")
-
-DETERMINATIONS: Final[tuple[tuple[str, str], ...]] = (
-    ("Data protection officer",
-     "Are natural persons identifiable by means reasonably likely to be used (GDPR, Recital 26)?"),
-    ("Expert under 45 CFR 164.514(b)(1)",
-     "Is the risk very small that an anticipated recipient could identify an individual?"),
-    ("Ethics board", "Are benefit, limits and remaining risk acceptable for the stated purpose?"),
-)
 
 LIMITS: Final[tuple[str, ...]] = (
     "Attacks show what was tried and found. They do not show that other attacks fail, and they do not prove a "

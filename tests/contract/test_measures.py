@@ -143,6 +143,7 @@ def test_facts_say_what_the_measure_finds(name: str) -> None:
     assert facts["summary"]
     assert facts["findings"]
     assert facts.get("tier", 1) in (0, 1, 2)
+    assert set(facts.get("numbers", {})) <= set(facts["findings"])
     for title in (facts["summary"], *facts["findings"].values()):
         assert banned_word(title) is None
 
@@ -196,6 +197,8 @@ def check(name: str, given_samples: Samples, found: tuple[Finding, ...]) -> None
     assert {f.id for f in found} == set(facts["findings"])
     for finding in found:
         assert finding.title == facts["findings"][finding.id]
+        if finding.value is not None:
+            assert set(facts.get("numbers", {}).get(finding.id, ())) <= set(finding.details)
         assert finding.state == "ok" or finding.reason
         if finding.state == "not_run":
             assert finding.value is None
@@ -206,6 +209,7 @@ def check(name: str, given_samples: Samples, found: tuple[Finding, ...]) -> None
         assert finding.method
         if finding.interval is not None:
             assert finding.interval[0] - 1e-9 <= finding.value <= finding.interval[1] + 1e-9
+        assert all(isinstance(point.get("n"), int) for point in finding.points)  # what disclosure goes by
     text = as_json(found)
     assert SECRET not in text
     assert banned_word(text) is None

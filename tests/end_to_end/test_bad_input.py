@@ -62,6 +62,8 @@ def test_output_that_cannot_be_written(tabsynth: Command, patients: Path) -> Non
     (["-o", "no/such/folder"], 3, "does not exist"),
     (["-o", "patients.csv"], 3, "not a folder"),
     (["-o", "out", "--policy", "lenient"], 2, "lenient"),
+    (["-o", "out", "--guidance", "eu-1995-10"], 2, "uk-2026-11"),
+    (["-o", "out", "--context", "none.yaml"], 3, "none.yaml"),
 ])
 def test_release_that_could_only_fail_late_books_nothing(tabsynth: Command, patients: Path, schema: Path,
                                                          tmp_path: Path, options: list[str], code: int,

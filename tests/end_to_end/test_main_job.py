@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 
+from tabsynth.reports import exports
 from tests.end_to_end.conftest import SECRET, Command
 
 
@@ -83,6 +84,14 @@ def test_step_by_step_without_guarantee(tabsynth: Command, patients: Path, schem
     assert max(map(len, run.out.splitlines())) <= 80
     assert tabsynth("report", "evaluation.json", "--class", "recipient", "-o", "report").code == 0
     html = (tmp_path / "report" / "report.html").read_text("utf-8")
+    (tmp_path / "context.yaml").write_text("recipient: one course\n", "utf-8")
+    again = tabsynth("report", "evaluation.json", "--class", "public", "--format", "json", "--guidance", "uk-2026-11",
+                     "--context", "context.yaml", "-o", "uk")
+    assert again.code == 0, again.err
+    told = json.loads((tmp_path / "uk" / "report.json").read_text("utf-8"))
+    assert told["dataset"]["recipient"] == "one course"
+    assert {annex["pack"] for annex in told["annexes"]} == {"uk-2026-11"}
+    assert list(told["provenance"]["files"]) == ["a.csv"]
     assert "<script" not in html
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert tabsynth("inspect", "m.tabsynth", "--json").document["model"] == model
@@ -115,7 +124,7 @@ def test_release_with_differential_privacy(tabsynth: Command, patients: Path, sc
     assert run.document["outcome"] != "REFUSED", "120 people under epsilon 1 cannot be copied"
     share, internal = tmp_path / "out" / "share", tmp_path / "out" / "internal"
     assert {p.name for p in share.iterdir()} == {"synthetic.csv", "synthetic.parquet", "report.html", "report.json",
-                                                 "report.pdf", "manifest.json", "statement.json"}
+                                                 "report.pdf", "statement.json", *exports.ABOUT}
     statement = documents(share)["statement.json"]
     assert statement["claim"]["epsilon"] <= 1
     assert statement["stamps"] == []

@@ -17,8 +17,8 @@ from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.ledger import Ledger
 from tests.end_to_end.conftest import Command
 
-COMMANDS = ("inspect", "split", "plan", "fit", "sample", "impute", "answer", "evaluate", "attack", "report", "release",
-            "verify", "ledger", "models", "doctor", "version")
+COMMANDS = ("inspect", "split", "plan", "fit", "sample", "impute", "answer", "evaluate", "attack", "report", "view",
+            "release", "verify", "ledger", "models", "doctor", "version")
 
 
 def on_terminal(arguments: list[str], folder: Path, **variables: str) -> tuple[int, str]:

@@ -15,9 +15,10 @@ from tabsynth.core.finding import Finding
 from tabsynth.core.schema import Column, Evaluation, Schema
 from tabsynth.core.table import MISSING, Table
 from tabsynth.evaluation.attacks.group_disclosure import column_codes, disclosed, group_disclosure, plan
+from tabsynth.evaluation.policy import load_policy
 from tabsynth.evaluation.protocol import Samples, prepare
 from tabsynth.evaluation.variants import variants_of
-from tabsynth.evaluation.verdict import judge, load_policy
+from tabsynth.evaluation.verdict import judge
 
 from .people import cells, people, resampled
 

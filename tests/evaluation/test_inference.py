@@ -16,9 +16,10 @@ from tabsynth.core.table import MISSING, Table
 from tabsynth.evaluation.attacks._gower import tie_breaks
 from tabsynth.evaluation.attacks._secrets import secret_columns
 from tabsynth.evaluation.attacks.inference import Attack, inference, near_enough, nearest_guesses, plan
+from tabsynth.evaluation.policy import load_policy
 from tabsynth.evaluation.protocol import prepare
 from tabsynth.evaluation.variants import variants_of
-from tabsynth.evaluation.verdict import judge, load_policy
+from tabsynth.evaluation.verdict import judge
 
 from . import oracle_files
 from .people import SCHEMA, cells, people, resampled, smoothed

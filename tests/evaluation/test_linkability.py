@@ -16,9 +16,10 @@ from tabsynth.core.table import Table
 from tabsynth.evaluation.attacks._gower import tie_breaks
 from tabsynth.evaluation.attacks.linkability import linkability, links, partitions, random_links
 from tabsynth.evaluation.intervals import wilson_centre
+from tabsynth.evaluation.policy import load_policy
 from tabsynth.evaluation.protocol import Samples, prepare
 from tabsynth.evaluation.variants import variants_of
-from tabsynth.evaluation.verdict import judge, load_policy
+from tabsynth.evaluation.verdict import judge
 
 from . import oracle_files
 from .people import cells, people, resampled, smoothed, with_units

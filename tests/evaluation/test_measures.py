@@ -18,9 +18,10 @@ from tabsynth.core.table import INVALID, Cells, Table
 from tabsynth.evaluation.features import nearest
 from tabsynth.evaluation.fidelity.detection import people_in_both
 from tabsynth.evaluation.identity import held_by_one, occurs, row_ids, value_ids
+from tabsynth.evaluation.policy import load_policy
 from tabsynth.evaluation.tied import tied_to
 from tabsynth.evaluation.variants import variants_of
-from tabsynth.evaluation.verdict import judge, load_policy
+from tabsynth.evaluation.verdict import judge
 
 from .people import SCHEMA, cells, people, resampled, run, smoothed, with_units
 

@@ -32,9 +32,10 @@ from tabsynth.evaluation.attacks.membership import alarms, epsilon_lower_bound, 
 from tabsynth.evaluation.attacks.vulnerable import highest_threshold, matched
 from tabsynth.evaluation.features import nearest, squared_distances
 from tabsynth.evaluation.intervals import Floats, auc, delong
+from tabsynth.evaluation.policy import load_policy
 from tabsynth.evaluation.protocol import Draw, evaluate, prepare, units_of
 from tabsynth.evaluation.variants import variants_of
-from tabsynth.evaluation.verdict import judge, load_policy
+from tabsynth.evaluation.verdict import judge
 
 from .people import cells, people, resampled, smoothed, table, with_units
 

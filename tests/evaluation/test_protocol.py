@@ -19,8 +19,9 @@ from tabsynth.core.table import INVALID, MISSING, Cells, Table, empty_cells
 from tabsynth.evaluation import protocol
 from tabsynth.evaluation.agreement import compare, subsets
 from tabsynth.evaluation.bins import LevelBins, LineBins, learn_bins
+from tabsynth.evaluation.policy import load_policy
 from tabsynth.evaluation.protocol import GROUPS, Samples, evaluate, pick, prepare, units_of
-from tabsynth.evaluation.verdict import judge, load_policy
+from tabsynth.evaluation.verdict import judge
 
 from .people import SCHEMA, cells, people, with_units
 

@@ -30,9 +30,10 @@ from tabsynth.evaluation.attacks._predicates import (
     the_one,
     too_few,
 )
+from tabsynth.evaluation.policy import load_policy
 from tabsynth.evaluation.protocol import evaluate, prepare
 from tabsynth.evaluation.variants import variants_of
-from tabsynth.evaluation.verdict import judge, load_policy
+from tabsynth.evaluation.verdict import judge
 
 from .people import cells, people, resampled, smoothed, with_units
 

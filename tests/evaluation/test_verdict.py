@@ -1,4 +1,4 @@
-"""The logic of a judgement, the profiles, limits of one's own, words, and who may see what."""
+"""The logic of a judgement, words, and who may see what."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tabsynth import evaluation
-from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.finding import FAILED, Finding
 from tabsynth.evaluation import wording
 from tabsynth.evaluation.disclosure import report_classes
+from tabsynth.evaluation.policy import load_policy, policy_names
 from tabsynth.evaluation.variants import attack_finding, ranked
-from tabsynth.evaluation.verdict import apply_limits, judge, load_policy, policy_names
+from tabsynth.evaluation.verdict import judge
 
 FOLDER = Path(evaluation.__file__).parent
 
@@ -163,42 +162,6 @@ def test_sentences_of_the_three_outcomes() -> None:
     sentences = {wording.outcome(kind, "public", ["x"]).split(" under")[0].split(" profile")[0]
                  for kind in ("finding", "review", "no_finding")}
     assert sentences == {"Do not release", "Human review required", "No tested attack exceeded"}
-
-
-def test_policies_name_a_source_for_every_limit() -> None:
-    for name in policy_names():
-        policy = load_policy(name)
-        assert policy.name == name
-        assert policy.min_cell == 11
-        assert all(limit.source for limit in policy.limits)
-
-
-def test_policy_files_are_checked(tmp_path: Path) -> None:
-    good = yaml.safe_load((FOLDER / "policies" / "public.yaml").read_text("utf-8"))
-    own = tmp_path / "own.yaml"
-    own.write_text(yaml.safe_dump({**good, "name": "ours"}), "utf-8")
-    assert load_policy(own).name == "ours"
-    own.write_text(yaml.safe_dump({**good, "on_reveiw": "refuse"}), "utf-8")
-    with pytest.raises(UsageError, match="on_reveiw"):
-        load_policy(own)
-    own.write_text("a: [", "utf-8")
-    with pytest.raises(UsageError, match="not valid YAML"):
-        load_policy(own)
-    with pytest.raises(SourceError, match="does not exist"):
-        load_policy(tmp_path / "none.yaml")
-    with pytest.raises(UsageError, match="controlled, internal-test, public, spe-export"):
-        load_policy("strict")
-
-
-def test_limits_of_the_command_line() -> None:
-    findings = [*CLEAN.values(), Finding("kway.2", "Pairs", "fidelity", 0.8, "higher is better", n=500),
-                Finding.not_run("tstr", "Task", "utility", "no target declared")]
-    assert apply_limits(findings, {"kway.2": 0.7}, {"P0a": 0.01}) == ()
-    failed = apply_limits(findings, {"kway.2": 0.9, "tstr": 0.5}, {"P0a": -1})
-    assert [str(x) for x in failed] == ["kway.2 is 0.8, under 0.9", "tstr has no value to hold against 0.5",
-                                        "P0a is 0, over -1"]
-    with pytest.raises(UsageError, match=r"kway\.2"):
-        apply_limits(findings, {"kway": 0.9}, {})
 
 
 def test_no_text_of_the_package_uses_a_banned_word() -> None:

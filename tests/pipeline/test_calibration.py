@@ -17,7 +17,7 @@ from tabsynth.core.complexity import Calibrated
 from tabsynth.core.errors import UsageError
 from tabsynth.core.rng import Streams
 from tabsynth.core.table import Table
-from tabsynth.evaluation.verdict import load_policy
+from tabsynth.evaluation.policy import load_policy
 from tabsynth.models.seqforest import SeqForest
 from tabsynth.pipeline import held_back
 from tabsynth.pipeline.auto import better, choose, compared

@@ -27,6 +27,8 @@ from tabsynth.pipeline.fit import Privacy, fit, load_model
 from tabsynth.pipeline.inputs import Reading, read_input
 from tabsynth.pipeline.release import Request, release
 from tabsynth.privacy import curator
+from tabsynth.reports import exports
+from tabsynth.reports.exports import markdown
 from tests.privacy.kit import Recorder, Replayer
 
 SCHEMA = """\
@@ -191,8 +193,9 @@ def share(folder: Path, table: Path, schema: Path) -> tuple[dict[str, Any], list
         del part["outcome"]
     for name in ("manifest_sha256", "report_sha256"):
         del manifest[name]
-    for name in ("report.json", "report.html", "report.pdf"):
+    for name in ("report.json", "report.html", "report.pdf", "MODEL_CARD.md"):
         del manifest["files"][name]
+    content["MODEL_CARD.md"] = content["MODEL_CARD.md"].replace(markdown.text(verdict["privacy"]).encode(), b"")
     return {**content, "report.json": report, "manifest.json": manifest}, [c for c in calls if c[0] != "sample"]
 
 
@@ -209,7 +212,7 @@ def check_what_is_shared(tmp_path: Path, schema: Path, monkeypatch: pytest.Monke
     assert noise.spent > 0, "the person V was not in the training table"
     (one, calls), (two, calls_too) = results
     assert one.keys() == two.keys() == {"synthetic.csv", "synthetic.parquet", "statement.json", "report.json",
-                                        "manifest.json"}
+                                        *exports.ABOUT}
     for name in one:
         assert one[name] == two[name], name
     assert calls == calls_too

@@ -15,7 +15,9 @@ from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import Table
 from tabsynth.evaluation import protocol
 from tabsynth.evaluation.attacks._refitted import NO_REFIT
-from tabsynth.evaluation.verdict import Limit, judge, load_policy
+from tabsynth.evaluation.gates import Bound
+from tabsynth.evaluation.policy import Limit, load_policy
+from tabsynth.evaluation.verdict import judge
 from tabsynth.pipeline import face, refit
 from tabsynth.pipeline.evaluate import evaluate, scope
 from tabsynth.pipeline.fit import Privacy, fit, load_model
@@ -97,10 +99,11 @@ def test_evaluate_by_tier_and_section(table: Table, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_policy_is_asked_about_what_was_measured_only() -> None:
-    rules: dict[str, Any] = {"validity": "amplification", "P0a": "excess", "P3a": "auc", "unheard.of": "excess",
+    rules: dict[str, Any] = {"validity": "amplification", "P0a": "excess", "P3a": "auc",
                              "control.exchangeable": "control"}
     policy = load_policy("controlled").model_copy(update={"limits": tuple(
-        Limit(finding=finding, rule=rule, limit=0.5, source="test") for finding, rule in rules.items())})
+        Limit(finding=finding, rule=rule, limit=0.5, source="test") for finding, rule in rules.items()),
+        "bounds": tuple(Bound(finding=finding, at_most=1, source="test") for finding in ("P1a", "kway.2"))})
     names, whole = scope(policy)
     assert whole is policy
     assert "shadow" not in names
@@ -108,13 +111,15 @@ def test_a_policy_is_asked_about_what_was_measured_only() -> None:
     assert "detection" in names
     assert not {"validity", "kway", "shadow"} & set(names)
     assert {limit.finding for limit in part.limits} == set(rules) - {"validity"}
+    assert [bound.finding for bound in part.bounds] == ["P1a"]
+    part = part.model_copy(update={"bounds": ()})
     verdict = judge([Finding("P0a", "", "privacy", 0.0, "lower is safer", n=9)], part)
-    assert {"P3a", "unheard.of"} <= set(verdict.because), "a mandatory limit of a higher tier is missing, not passed"
+    assert "P3a" in verdict.because, "a mandatory limit of a higher tier is missing, not passed"
     assert "validity" not in verdict.because
     names, part = scope(policy, sections=("validity",))
     assert names == ["validity"]
     assert {limit.finding for limit in part.limits} == set(rules), "what was not attacked stays missing"
-    assert judge([], part).outcome == "review"
+    assert judge([], part).outcome == "finding", "nothing was held against the bound on P1a"
 
 
 def test_the_python_face_takes_a_tier(visits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

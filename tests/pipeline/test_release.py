@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from tabsynth.core.errors import SourceError, UsageError
+from tabsynth.evaluation.gates import Gate
 from tabsynth.evaluation.verdict import Verdict
 from tabsynth.pipeline import face, release, summary
 from tabsynth.pipeline.evaluate import Evaluation
 from tabsynth.pipeline.release import Request, staging
+from tabsynth.reports import exports
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,7 @@ def test_a_release_from_a_frame(released: release.Released) -> None:
             "share/report.pdf", "share/manifest.json", "internal/report.json", "internal/report.pdf",
             "internal/model.tabsynth", "internal/split.json"} <= files
     assert not [f for f in files if "staging" in f]
+    assert {f"share/{name}" for name in exports.ABOUT} <= files
     assert json.loads((released.folder / "share" / "report.json").read_text("utf-8"))["dataset"]["name"] == "visits"
 
 
@@ -118,8 +121,16 @@ def test_without_typst_there_is_no_pdf_and_the_summary_says_how_to_get_one(
 
 def test_the_summary_of_a_refusal_points_to_the_reasons(released: release.Released) -> None:
     verdict = released.evaluation.verdict
-    refused = Verdict(**{**{f: getattr(verdict, f) for f in verdict.__dataclass_fields__}, "refused": True})
+    gates = (Gate("guarantee", None, "A guarantee", None, "required", None, None, "board", "Not known."),
+             Gate("epsilon", None, "Epsilon", 2.0, "at most", 1.0, False, "board", "Ask for less."),
+             Gate("unit", None, "A unit", None, "required", None, True, "board", ""))
+    refused = Verdict(**{**{f: getattr(verdict, f) for f in verdict.__dataclass_fields__}, "refused": True,
+                         "gates": gates})
     evaluation = Evaluation(released.evaluation.findings, refused, released.evaluation.policy)
     assert evaluation.outcome == "REFUSED"
     done = release.Released(released.folder, "REFUSED", evaluation, released.fitted, 10, released.context)
-    assert "nothing was put into share/" in " ".join(" ".join(summary.summary(done)).split())
+    text = " ".join(" ".join(summary.summary(done)).split())
+    assert "nothing was put into share/" in text
+    assert "To check: A guarantee (guarantee): required (source: board). Not known." in text
+    assert "Not met: Epsilon (epsilon): 2, at most 1 is asked for (source: board). Ask for less." in text
+    assert "A unit" not in text

@@ -9,7 +9,8 @@ import pytest
 
 from tabsynth.core.finding import Finding
 from tabsynth.core.schema import Column, Schema
-from tabsynth.evaluation.verdict import Verdict, judge, load_policy
+from tabsynth.evaluation.policy import load_policy
+from tabsynth.evaluation.verdict import Verdict, judge
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.ledger import Ledger
 from tabsynth.privacy.mechanisms import counts_event, errors_event

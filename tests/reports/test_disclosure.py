@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tabsynth.core.finding import Finding, Judgement
 from tabsynth.evaluation.disclosure import CEILING_COUNT
+from tabsynth.evaluation.gates import Gate
 from tabsynth.evaluation.variants import attack_finding, counted
 from tabsynth.reports import disclosure, document, wording
 from tabsynth.reports.context import Counts, Decision, Selection
@@ -66,6 +67,42 @@ def test_a_shared_verdict_depends_on_outcome_and_policy_alone(findings, verdict,
     made = [document.build(findings, replace(verdict, privacy=words, utility=words, because=(words,)),
                            context=private_context, report_class="statement") for words in ("one", "two")]
     assert made[0] == made[1]
+
+
+HELD = (
+    Gate("epsilon", None, "Epsilon", 1.0, "at most", 1.0, True, "board", ""),
+    Gate("train_people", None, "People", 1201.0, "at least", 500.0, True, "board", ""),
+    Gate("holdout_people", None, "People", 7.0, "at least", 100.0, False, "board", "Provide more people."),
+    Gate("kway.2", "value", "Pairs", 0.92531, "at least", 0.9, True, "board", ""),
+    Gate("kway.2", "normalised", "Pairs", 0.6008, "at least", 0.7, False, "board", "Try another --model."),
+    Gate("P0a", "value", "Copies", 0.01834, "at most", 0.1, True, "board", ""))
+
+
+@pytest.mark.parametrize("report_class, values", [
+    ("internal", [1.0, 1201.0, 7.0, 0.92531, 0.6008, 0.01834]),
+    ("recipient", [1.0, 1201.0, None, 0.9253, 0.6, None]),  # 7 people; 2 control people behind P0a
+    ("public", [1.0, None, None, None, None, None])])
+def test_a_gate_shows_the_number_that_the_class_shows(findings, verdict, context, report_class, values):
+    few = replace(context, counts=replace(context.counts, holdout_units=7))
+    made = document.build(findings, replace(verdict, gates=HELD), context=few, report_class=report_class)
+    shown = made["verdict"]["gates"]
+    assert [g["value"] for g in shown] == values
+    assert [(g["name"], g["met"], g["reason"]) for g in shown] == [(g.name, g.met, g.reason) for g in HELD]
+
+
+def test_under_a_guarantee_no_gate_on_real_rows_is_told(findings, verdict, private_context):
+    made, other = (document.build(findings, replace(verdict, gates=held), context=private_context,
+                                  report_class="statement") for held in (HELD, (HELD[0], *HELD[:0:-1])))
+    assert [g["name"] for g in made["verdict"]["gates"]] == ["epsilon"]
+    assert made == other
+
+
+def test_gates_come_back_from_the_document(findings, verdict, context):
+    held = replace(verdict, gates=HELD)
+    internal = document.build(findings, held, context=context, report_class="internal")
+    assert document.verdict_from(internal).gates == HELD
+    assert document.narrow(internal, "recipient") == document.build(findings, held, context=context,
+                                                                    report_class="recipient")
 
 
 @pytest.mark.parametrize("report_class", ["recipient", "public"])

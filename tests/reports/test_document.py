@@ -146,7 +146,9 @@ def accepts_schema(made: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize("path", [(), ("dataset",), ("dataset", "counts"), ("verdict",), ("privacy",), ("provenance",),
-                                  ("findings", 0), ("model",), ("guidance",), ("guidance", "sources", 0)])
+                                  ("findings", 0), ("model",), ("guidance", 0), ("guidance", 0, "sources", 0),
+                                  ("guidance", 0, "criteria", 0), ("annexes", 0), ("annexes", 0, "rows", 0),
+                                  ("determinations", 0)])
 def test_unknown_fields_are_rejected_everywhere(findings, verdict, context, path):
     made = document.build(findings, verdict, context=context, report_class="internal")
     target: Any = made

@@ -20,11 +20,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tabsynth.core.errors import UsageError
-from tabsynth.evaluation.verdict import judge, load_policy
+from tabsynth.evaluation.policy import load_policy
+from tabsynth.evaluation.verdict import judge
 from tabsynth.pipeline.assess import read_document, write_document, write_reports
 from tabsynth.reports import document, paper_table
 from tabsynth.reports.blocks import Table
 from tabsynth.reports.chapters.decision import headline
+from tabsynth.reports.charts import render
+from tabsynth.reports.charts.chart import charts
 from tabsynth.reports.outline import outline
 from tabsynth.reports.renderers import pdf
 
@@ -154,6 +157,23 @@ def test_its_text_holds_the_verdict_the_class_and_the_page_numbers(opened, made)
                   f"Page {len(opened.pages)} of {len(opened.pages)}", "Ward & <b>stays</b>",
                   "<script>alert(1)</script>", "Data protection officer", "Signature"):
         assert re.sub(r"\s", "", shown) in text
+
+
+def test_every_chart_stands_with_its_words_and_its_numbers(opened, made):
+    alternatives = {" ".join(str(one.Alt).split()) for one in elements(opened) if one.S == "/Figure"}
+    text = words(opened)
+    for chart in charts(made):
+        assert pdf.printable(chart.text) in alternatives
+        for shown in (chart.title, chart.text, *chart.rows[0]):
+            assert re.sub(r"\s", "", pdf.printable(shown)) in text
+    assert charts(made) or made["report_class"] in ("public", "statement")
+
+
+def test_without_charts_it_says_so(internal, monkeypatch):
+    assert render.MISSING not in pdf.page_data(internal)["colophon"]
+    monkeypatch.setattr(render, "available", lambda: False)
+    assert render.MISSING in pdf.page_data(internal)["colophon"]
+    assert pdf.render(internal).startswith(b"%PDF")
 
 
 def test_a_judgement_is_a_word(internal):

@@ -65,11 +65,13 @@ def command(
     from tabsynth.core.errors import UsageError
     from tabsynth.pipeline.assess import Request
     from tabsynth.pipeline.evaluation_log import Keeping
+    from tabsynth.pipeline.settings import parse_limits
 
     if tier == REFITS and fitted is None:
         raise UsageError("the attacks of tier 2 refit the model, and no model is given.",
                          fix="Name its file with --fitted MODEL, or choose --tier 1.")
     passphrase = passphrase_of(fitted, passphrase_env)
     carry_out(Request(synthetic, train, holdout, fitted=fitted, passphrase=passphrase, schema=schema, unit=unit,
-                      policy=policy, tier=tier, sections=SECTIONS, seed=seed or 0, log=Keeping(not no_log, log)),
-              Console(as_json, quiet), output=output, force=force, fail_under=fail_under, fail_over=fail_over)
+                      policy=policy, tier=tier, sections=SECTIONS, seed=seed or 0, log=Keeping(not no_log, log),
+                      under=parse_limits(fail_under or []), over=parse_limits(fail_over or [])),
+              Console(as_json, quiet), output=output, force=force)

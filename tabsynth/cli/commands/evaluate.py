@@ -10,10 +10,12 @@ import typer
 from tabsynth.cli.console import Console
 from tabsynth.cli.judging import carry_out, passphrase_of
 from tabsynth.cli.options import (
+    ContextOption,
     EvaluationOption,
     FailOver,
     FailUnder,
     ForceOption,
+    GuidanceOption,
     HoldoutOption,
     JsonOption,
     LogOption,
@@ -43,6 +45,8 @@ def command(
     schema: SchemaOption = None,
     unit: UnitOption = None,
     policy: PolicyOption = "controlled",
+    guidance: GuidanceOption = None,
+    context: ContextOption = None,
     fail_under: FailUnder = None,
     fail_over: FailOver = None,
     seed: SeedOption = None,
@@ -55,8 +59,11 @@ def command(
     """Measure and attack a synthetic table against train and holdout, and judge the findings by a policy."""
     from tabsynth.pipeline.assess import Request
     from tabsynth.pipeline.evaluation_log import Keeping
+    from tabsynth.pipeline.settings import parse_limits
+    from tabsynth.reports.stated import stated
 
     passphrase = passphrase_of(fitted, passphrase_env)
     carry_out(Request(synthetic, train, holdout, fitted=fitted, passphrase=passphrase, schema=schema, unit=unit,
-                      policy=policy, seed=seed or 0, log=Keeping(not no_log, log)),
-              Console(as_json, quiet), output=output, force=force, fail_under=fail_under, fail_over=fail_over)
+                      policy=policy, seed=seed or 0, log=Keeping(not no_log, log), stated=stated(context, guidance),
+                      under=parse_limits(fail_under or []), over=parse_limits(fail_over or [])),
+              Console(as_json, quiet), output=output, force=force)

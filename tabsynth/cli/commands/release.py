@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from tabsynth.cli.console import Console, tell_rehearsal
 from tabsynth.cli.options import (
     AllowLargeOption,
+    ContextOption,
     DecimalOption,
     DelimiterOption,
     DeltaOption,
@@ -21,6 +23,7 @@ from tabsynth.cli.options import (
     FailUnder,
     ForceOption,
     FormatOption,
+    GuidanceOption,
     JsonOption,
     LedgerOption,
     LogOption,
@@ -60,6 +63,8 @@ def command(
     population: PopulationOption = None,
     allow_large_epsilon: AllowLargeOption = False,
     policy: PolicyOption = "controlled",
+    guidance: GuidanceOption = None,
+    context: ContextOption = None,
     holdout: Annotated[float, typer.Option(metavar="SHARE", help="Share of the people kept from the model.")] = 0.2,
     disclose_evaluation: Annotated[bool, typer.Option("--disclose-evaluation", help="Share the recipient report too; "
                                                       "withdraws the epsilon claim for the folder.")] = False,
@@ -88,33 +93,31 @@ def command(
     """
     from tabsynth.cli.passphrase import passphrase_in
     from tabsynth.core.errors import UsageError
-    from tabsynth.evaluation.verdict import load_policy
     from tabsynth.pipeline.evaluation_log import Keeping
     from tabsynth.pipeline.fit import Privacy
     from tabsynth.pipeline.inputs import Reading
-    from tabsynth.pipeline.limits import require_limits
+    from tabsynth.pipeline.limits import refuse_failed
     from tabsynth.pipeline.rehearsal import rehearse
     from tabsynth.pipeline.release import Request, refuse_early, release
     from tabsynth.pipeline.settings import parse_limits, parse_settings
+    from tabsynth.reports.stated import stated
 
     if (epsilon is None) != no_dp:
         raise UsageError("release needs --epsilon E (1 is recommended) or --no-dp, by name"
                          + (", and not both." if no_dp else "."))
     console = Console(as_json, quiet)
-    under, over = parse_limits(fail_under or []), parse_limits(fail_over or [])
     request = Request(
         table=table, output=output,
         privacy=None if no_dp else Privacy(epsilon, delta, ledger, population or "unnamed", allow_large_epsilon),
         reading=Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ())), model=model,
         settings=parse_settings(setting or []), mode=mode, refine=refine, rows=n, seed=seed, policy=policy,
-        holdout=holdout,
+        under=parse_limits(fail_under or []), over=parse_limits(fail_over or []), holdout=holdout,
         disclose_evaluation=disclose_evaluation, command=shown_command(sys.argv), force=force,
-        log=Keeping(not no_log, log), passphrase=passphrase_in(passphrase_env))
+        log=Keeping(not no_log, log), passphrase=passphrase_in(passphrase_env), stated=stated(context, guidance))
     if dry_run:
-        refuse_early(request)
-        load_policy(policy)
+        profile = refuse_early(request)
         tell_rehearsal(console, rehearse(table, request.reading, model=model, settings=request.settings, mode=mode,
-                                         refine=refine, privacy=request.privacy,
+                                         refine=refine, privacy=request.privacy, policy=profile, holdout=holdout,
                                          files=[f"{output}/share/", f"{output}/internal/"]))
         return
     with console.progress() as progress:
@@ -122,10 +125,11 @@ def command(
     console.document({
         "outcome": done.outcome, "folder": str(done.folder), "rows": done.rows, "model": done.fitted.choice.model,
         "privacy": done.evaluation.verdict.privacy, "utility": done.evaluation.verdict.utility,
+        "gates": [asdict(gate) for gate in done.evaluation.verdict.gates],
         "statement": done.fitted.statement.to_json() if done.fitted.statement else None})
     if not as_json:
         _tell(console, done)
-    require_limits(done.evaluation.findings, under=under, over=over)
+    refuse_failed(done.evaluation.verdict.failed, told=not (as_json or quiet))
     if done.outcome == "REFUSED":
         raise typer.Exit(1)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli.console import Console
-from tabsynth.cli.options import ForceOption, JsonOption
+from tabsynth.cli.options import ContextOption, ForceOption, GuidanceOption, JsonOption
 
 NAME = "report"
 SHORT = "Render an evaluation for a reader."
@@ -21,14 +21,21 @@ def command(
         "--class", metavar="NAME", help="internal, recipient, public, statement.")] = "recipient",
     format: Annotated[str, typer.Option(
         "--format", metavar="NAMES", help="html, pdf, json, text, md; several with commas.")] = "html,json",
+    guidance: GuidanceOption = None,
+    context: ContextOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Render an evaluation for a reader: each class shows what that reader may see."""
+    """Render an evaluation for a reader: each class shows what that reader may see.
+
+    --guidance and --context replace those of the evaluation, which must then be the internal one.
+    """
     from tabsynth.pipeline.assess import write_reports
+    from tabsynth.reports.stated import stated
 
     console = Console(as_json)
-    files = write_reports(evaluation, output, report_class=report_class, formats=format.split(","), force=force)
+    files = write_reports(evaluation, output, report_class=report_class, formats=format.split(","), force=force,
+                          stated=stated(context, guidance))
     console.document({"class": report_class, "files": [str(f) for f in files]})
     if not as_json:
         for file in files:

@@ -7,10 +7,13 @@ the data knows: those stay with a person.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from pathlib import Path
 from typing import Final
 
 from tabsynth.evaluation.attacks import _checksums as checks
@@ -108,8 +111,19 @@ def _ipv6(text: str) -> str | None:
         return None
 
 
+@cache
+def sparse_zip3() -> frozenset[str]:
+    """Three-digit ZIP areas of 20,000 people or fewer, by one of the lists in ``zip3_sparse.csv``.
+
+    The rule asks for current census figures; areas of an older list stay in, so that a doubt is read by a person.
+    """
+    rows = Path(__file__).with_name("zip3_sparse.csv").read_text("utf-8").splitlines()
+    return frozenset(row["zip3"] for row in csv.DictReader(line for line in rows if not line.startswith("#")))
+
+
 def _zip3(text: str) -> str | None:
-    return text if text in SPARSE_ZIP3 else None
+    """The area, in three digits: a file may have lost leading zeros."""
+    return area if (area := text.zfill(3)) in sparse_zip3() else None
 
 
 def _date(text: str) -> str | None:
@@ -135,11 +149,7 @@ def _form(letter: str, what: str, pattern: str, read: Callable[[str], str | None
                 None if columns is None else re.compile(f" (?:{columns}) "), numbers)
 
 
-SPARSE_ZIP3: Final = frozenset((
-    "036", "059", "063", "102", "203", "556", "692", "790", "821", "823", "830", "831", "878", "879", "884", "890",
-    "893"))
-"""Three-digit ZIP areas of 20,000 people or fewer, 2000 census: the list of the OCR guidance on 45 CFR 164.514(b)."""
-
+SMALL_ZIP3: Final = "three-digit ZIP code of at most 20,000 people"
 _TENTH: Final = 0.1
 _START, _END = r"(?<![\w.+-])", r"(?![\w-]|\.[0-9])"
 _DAY_END: Final = "(?![0-9-]|[./][0-9])"
@@ -154,8 +164,7 @@ FORMS: Final[tuple[Form, ...]] = (
     _form("B", "ZIP+4 code", rf"{_START}[0-9]{{5}}-[0-9]{{4}}{_END}", str),
     _form("B", "five-digit postal code", r"^[0-9]{4,5}$", lambda text: text.zfill(5), columns=_ZIP),
     _form("B", "postal code (GB)", rf"{_START}[A-Z]{{1,2}}[0-9][0-9A-Z]? [0-9][ABD-HJLNP-UW-Z]{{2}}{_END}", str),
-    _form("B", "three-digit ZIP code of at most 20,000 people", r"^[0-9]{3}$", _zip3,
-          columns=f"{_ZIP}|zip ?3|zip ?code 3"),
+    _form("B", SMALL_ZIP3, r"^[0-9]{1,3}$", _zip3, columns=f"{_ZIP}|zip ?3|zip ?code 3"),
     _form("C", "date finer than a year", rf"{_START}[0-9]{{4}}([-/.])[0-9]{{1,2}}\1[0-9]{{1,2}}{_DAY_END}", _date),
     _form("C", "date finer than a year", rf"{_START}[0-9]{{1,2}}([-/.])[0-9]{{1,2}}\1[0-9]{{4}}{_DAY_END}", _date),
     _form("C", "date finer than a year", rf"{_START}[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{2}}{_DAY_END}", _date),
@@ -217,15 +226,21 @@ def _label(letter: str, what: str, columns: str, *, whole: str | None = None) ->
 
 LABELS: Final[tuple[Label, ...]] = (
     _label("A", "name", "(?:first|last|full|given|family|middle|maiden|birth|sur|patient|person|nick|user|mother"
-           "|father) ?names?|vorname|nachname|familienname|initials", whole="names?"),
+           "|father) ?names?|vorname|nachname|familienname|initials",
+           whole="names?|first|last|maiden|forename|surname"),
     _label("B", "geography below a state", "address|street|adresse|strasse|city|town|county|parish|precinct|latitude"
            "|longitude|lat|lon|lng|geocode"),
+    _label("C", "month, week or day of an event", "(?:birth|admission|admit|discharge|death|visit|encounter|procedure"
+           "|service) ?(?:date|month|week|day)|(?:month|week|day|date) of (?:birth|admission|discharge|death|visit)"
+           "|dob"),
+    _label("G", "social security number", f"(?:ssn|social security){_NO}"),
     _label("H", "medical record number", f"mrn|medical record{_NO}|(?:chart|hospital|case) (?:no|num|number)"
            "|fallnummer"),
     _label("I", "health plan number", "(?:member|subscriber|beneficiary|policy|insurance|insurer|plan) "
            "(?:no|nr|num|number|id)|versichertennummer|mbi|hicn"),
     _label("J", "account number", f"(?:account|acct|konto|iban){_NO}|kontonummer"),
-    _label("K", "certificate or licence number", f"(?:licen[cs]e(?! plate)|certificate|passport|permit|dea|npi){_NO}"),
+    _label("K", "certificate or licence number", f"(?:licen[cs]e(?! plate)|certificate|passport|permit|drivers?|dea"
+           f"|npi){_NO}"),
     _label("L", "vehicle number or plate", "(?:licen[cs]e|number|registration) plate|kennzeichen|vin"
            "|vehicle (?:id|no|number)", whole="plate"),
     _label("M", "device identifier", "(?:serial|device|implant) (?:no|nr|num|number|id)|seriennummer|udi|imei"),
@@ -237,5 +252,7 @@ HUMAN: Final = (
     "names, addresses, photographs and biometric identifiers are told by column names only; any other unique "
     "characteristic (class R) and what the holder of the data knows can be judged by a person only")
 AGE: Final = re.compile(" (?:age|alter) ")
+NOT_YEARS: Final = re.compile(" (?:months?|weeks?|days?|hours?|monate?|wochen?|tage?) ")
+"""In the name or the unit of measure of an age that is not told in years."""
 TOP_CODE: Final = 90
 """Ages above 89 may be told as one class, "90 or older"."""

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from tabsynth.core.finding import Finding
 from tabsynth.core.schema import Column
 from tabsynth.core.table import Cells, Table
-from tabsynth.evaluation.attacks._classes import AGE, HUMAN, KINDS, LABELS, TOP_CODE, Form, words
+from tabsynth.evaluation.attacks._classes import AGE, HUMAN, KINDS, LABELS, NOT_YEARS, TOP_CODE, Form, words
 from tabsynth.evaluation.attacks._coincidence import LEVEL, MARGIN, beyond_chance
 from tabsynth.evaluation.attacks._texts import (
     NO_TEXTS,
@@ -332,12 +332,27 @@ def finer_than_a_year(column: Column, cells: Cells) -> int:
 
 
 def above_89(column: Column, cells: Cells) -> int:
-    """Cells of an age above 89; 0 if all of them are one class, "90 or older"."""
-    if column.kind not in ("integer", "number") or not AGE.search(words(column.name)):
+    """Cells of an age in years above 89; 0 if all of them are one class, "90 or older"."""
+    name = words(column.name)
+    if not AGE.search(name) or NOT_YEARS.search(name) or NOT_YEARS.search(words(column.unit_of_measure or "")):
+        return 0
+    if column.kind == "category":
+        return _older_bands(cells)
+    if column.kind not in ("integer", "number"):
         return 0
     values = cells.values[cells.present]
     old = values[values >= TOP_CODE]
     return len(old) if (old != TOP_CODE).any() else 0
+
+
+def _older_bands(cells: Cells) -> int:
+    """Cells of bands that begin at 90 or above, unless there is one such band and it begins at 90."""
+    begins = [int(number[0]) if (number := re.search(r"[0-9]{1,3}", level)) else 0 for level in cells.levels]
+    codes = cells.values[cells.present]
+    old = [code for code in np.unique(codes).tolist() if begins[code] >= TOP_CODE]
+    if not old or (len(old) == 1 and begins[old[0]] == TOP_CODE):
+        return 0
+    return int(np.isin(codes, old).sum())
 
 
 def _by_name(synth: Table) -> Iterator[Row]:

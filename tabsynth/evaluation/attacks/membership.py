@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from tabsynth.core.finding import Finding
 from tabsynth.evaluation.attacks._membership_scores import SCORES, Fold, folds
 from tabsynth.evaluation.attacks._pooled_auc import detectable_auc, pooled_auc
-from tabsynth.evaluation.intervals import Floats, clopper_pearson
+from tabsynth.evaluation.attacks._roc import exceeded_by, with_curve
+from tabsynth.evaluation.intervals import clopper_pearson
 from tabsynth.evaluation.protocol import LOW_POWER, Samples, n_people, title_of
 from tabsynth.evaluation.variants import EVIDENCE, attack_finding, counted, ranked
 
@@ -63,10 +64,11 @@ def _areas(samples: Samples, both: Sequence[Fold], n_members: int, n_controls: i
     rows = [ranked(name, *pooled_auc([fold.ranking(name) for fold in both]), n_members, n_controls)
             for name in SCORES]
     few = f"fewer than {LOW_POWER} people on one side" if min(n_members, n_controls) < LOW_POWER else None
-    return attack_finding("P2a", title_of(FACTS, "P2a"), rows, method=METHOD, unit_of_n="people",
-                          few=few or samples.unsearched,
-                          details={"scores": dict(SCORES), "detectable_auc": detectable_auc(
-                              n_members, n_controls // 2, alpha=EVIDENCE / len(rows))})
+    found = attack_finding("P2a", title_of(FACTS, "P2a"), rows, method=METHOD, unit_of_n="people",
+                           few=few or samples.unsearched,
+                           details={"scores": dict(SCORES), "detectable_auc": detectable_auc(
+                               n_members, n_controls // 2, alpha=EVIDENCE / len(rows))})
+    return with_curve(found, both)
 
 
 # --- few false alarms ------------------------------------------------------------------------------------
@@ -124,15 +126,6 @@ def alarms(both: Sequence[Fold], name: str, rate: float, member_part: NDArray[np
             others = controls[halves == half]
             counts += [(tried > threshold).sum(), len(tried), (others > threshold).sum(), len(others)]
     return Alarms(*counts.tolist())
-
-
-def exceeded_by(scores: Floats, rate: float) -> float:
-    """The lowest of the scores that at most a share `rate` of them exceeds.
-
-    >>> exceeded_by(np.arange(100.0), 0.01)
-    98.0
-    """
-    return float(np.sort(scores)[len(scores) - 1 - math.floor(rate * len(scores))])
 
 
 def epsilon_lower_bound(tp: int, fp: int, n: int, n_controls: int | None = None, *, level: float = 0.95) -> float:

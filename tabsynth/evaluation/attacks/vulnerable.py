@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tabsynth.core.finding import Finding
 from tabsynth.evaluation.attacks._membership_scores import PROMINENT_BY, SCORES, Fold, Group, folds
 from tabsynth.evaluation.attacks._pooled_auc import detectable_auc, pooled_auc
+from tabsynth.evaluation.attacks._roc import with_curve
 from tabsynth.evaluation.intervals import Floats
 from tabsynth.evaluation.protocol import Samples, title_of
 from tabsynth.evaluation.variants import EVIDENCE, attack_finding, ranked
@@ -65,8 +66,9 @@ def vulnerable(samples: Samples) -> tuple[Finding, ...]:
             for name in SCORES]
     details = {"worst_found": True, "share_of_people": float((controls >= threshold).mean()),
                "detectable_auc": detectable_auc(n_members, n_controls // 2, alpha=EVIDENCE / len(rows))}
-    return (attack_finding("P2b", title, rows, method=METHOD, unit_of_n="people", details=details,
-                           few=_few(n_members, n_controls) or samples.unsearched),)
+    found = attack_finding("P2b", title, rows, method=METHOD, unit_of_n="people", details=details,
+                           few=_few(n_members, n_controls) or samples.unsearched)
+    return (with_curve(found, chosen),)
 
 
 def highest_threshold(controls: Floats, enough: int = ENOUGH_CONTROLS) -> float:

@@ -24,6 +24,7 @@ FACTS = {
     "section": "fidelity",
     "summary": "difference of the association of all column pairs, lost and invented alike",
     "findings": {"dependence": "Difference of the dependence between column pairs"},
+    "numbers": {"dependence": ("lost", "invented")},
 }
 
 METHOD: Final = (

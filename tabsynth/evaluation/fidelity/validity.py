@@ -27,6 +27,7 @@ FACTS = {
         "validity": "Rows that break a rule or a public domain",
         "validity.synthetic": "Synthetic rows that break a declared rule or a public domain",
     },
+    "numbers": {"validity": ("amplification",)},
 }
 
 METHOD: Final = (

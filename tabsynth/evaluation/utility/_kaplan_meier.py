@@ -27,6 +27,13 @@ class Curve:
         place = np.searchsorted(self.times, times, side="right")
         return np.concatenate([[1.0], self.survival])[place]
 
+    def error(self, times: Floats) -> Floats:
+        """Standard error of the share at any times (Greenwood 1926); 0 once nobody is left without the event."""
+        left = self.at_risk * (self.at_risk - self.events)
+        terms = np.divide(self.events, left, out=np.zeros_like(left), where=left > 0)
+        place = np.searchsorted(self.times, times, side="right")
+        return np.asarray(self.at(times) * np.sqrt(np.concatenate([[0.0], np.cumsum(terms)])[place]), np.float64)
+
     def followed_to(self, people: int) -> float:
         """The last time at which this many are still at risk; 0 if never."""
         enough = self.times[self.at_risk >= people]

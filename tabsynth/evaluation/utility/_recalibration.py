@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tabsynth.evaluation.disclosure import wide_steps
 from tabsynth.evaluation.intervals import Floats
 
 CERTAIN: Final = 1e-6
 """Chances are kept this far from 0 and 1, so that their log-odds are numbers."""
 STEPS: Final = 50
+BINS: Final = 10
+"""Most bins of a drawing, of equally many people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,27 @@ def recalibrate_values(guess: Floats, truth: Floats) -> Line:
     slope = float(away @ (truth - truth.mean())) / spread
     gap = float(truth.mean() - guess.mean())
     return Line(slope, float(truth.mean() - slope * guess.mean()), gap)
+
+
+def bins(guess: Floats, truth: Floats, *, fewest: int) -> tuple[dict[str, Any], ...]:
+    """Mean prediction and mean of what happened, in bins of rising predictions. Shapes (n,).
+
+    Args:
+        truth: 1 or 0 of an event, or numbers.
+        fewest: records in a bin, and of an event both of those that had it and of those that had not, unless none.
+            Narrower bins are joined.
+    """
+    order = np.argsort(guess, kind="stable")
+    edges = np.unique(np.arange(1, BINS + 1) * len(order) // BINS)
+    event = bool(np.isin(truth, (0, 1)).all())
+    happened = np.concatenate([[0], np.cumsum(truth[order] == 1)])[edges] if event else edges
+    counts = np.stack([happened, edges - happened], axis=1) if event else edges[:, None]
+    if ((counts[-1] >= 1) & (counts[-1] < fewest)).any():
+        return ()
+    ends = sorted({*(int(edges[i]) for i in wide_steps(counts, counts[-1], fewest=fewest)), len(order)})
+    parts = [order[low:high] for low, high in zip([0, *ends], ends)]
+    return tuple({"predicted": float(guess[rows].mean()), "observed": float(truth[rows].mean()), "n": len(rows)}
+                 for rows in parts if len(rows))
 
 
 def _log_odds(chances: Floats) -> Floats:

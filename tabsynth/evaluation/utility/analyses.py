@@ -189,7 +189,8 @@ def _finding(samples: Samples, compared: Compared, finding_id: str) -> Finding:
         interval=_interval(compared, statistic, value) if finding_id in SMOOTH else None, floor=floor, ceiling=ceiling,
         normalised=(value - floor) / (ceiling - floor) if clear else None, method=method,
         **power(samples.n, None if clear else NO_DIFFERENCE),
-        breakdown=_rows(compared, whole), details=_details(compared, finding_id, whole["S"]))
+        breakdown=_rows(compared, whole), details=_details(compared, finding_id, whole["S"]),
+        points=_coefficients(compared) if finding_id == "analysis.overlap" else ())
 
 
 def _clear(compared: Compared) -> bool:
@@ -211,13 +212,18 @@ def _left_out(compared: Compared, statistic: Statistic, side: str) -> Floats:
 
 def _rows(compared: Compared, whole: dict[str, Floats]) -> tuple[dict[str, Any], ...]:
     """One row a coefficient, and one an analysis that failed."""
-    synth, holdout = compared.whole["S"], compared.whole["H"]
     return (*({"key": name, "value": finite(whole["S"][j]), "ceiling": finite(whole["T"][j]),
-               "floor": finite(whole["F"][j]), "synthetic": float(synth.estimate[j]),
-               "synthetic_error": float(synth.error[j]), "holdout": float(holdout.estimate[j]),
-               "holdout_error": float(holdout.error[j]), "n": compared.support[j]}
+               "floor": finite(whole["F"][j]), "n": compared.support[j]}
               for j, name in enumerate(compared.names)),
             *(failure.row() for failure in compared.failures))
+
+
+def _coefficients(compared: Compared) -> tuple[dict[str, Any], ...]:
+    """Estimate and standard error of each coefficient on both sides."""
+    synth, holdout = compared.whole["S"], compared.whole["H"]
+    return tuple({"key": name, "synthetic": float(synth.estimate[j]), "synthetic_error": float(synth.error[j]),
+                  "holdout": float(holdout.estimate[j]), "holdout_error": float(holdout.error[j]),
+                  "n": compared.support[j]} for j, name in enumerate(compared.names))
 
 
 def _details(compared: Compared, finding_id: str, each: Floats) -> dict[str, Any]:

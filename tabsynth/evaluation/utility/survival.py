@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabsynth.core.finding import Direction, Finding
-from tabsynth.evaluation.disclosure import MIN_CELL
-from tabsynth.evaluation.intervals import Floats, jackknife, jackknife_error
+from tabsynth.evaluation.disclosure import MIN_CELL, fewest_records, wide_steps
+from tabsynth.evaluation.intervals import Z95, Floats, jackknife, jackknife_error
 from tabsynth.evaluation.protocol import GROUPS, Samples, Side, power, title_of
 from tabsynth.evaluation.utility._declared import CURVES, Analysis, Failure, declared
 from tabsynth.evaluation.utility._groups import ENOUGH, bins_as_groups
@@ -34,6 +34,8 @@ FACTS = {
 
 MIN_AT_RISK: Final = MIN_CELL
 """Curves stop where fewer are at risk: beyond, a step is one person."""
+CURVE_POINTS: Final = 20
+"""Most points of a drawing of a curve."""
 CURVE: Final = (
     "Kaplan-Meier curves up to the declared horizon, or to the last time, rounded down to two figures, at which at "
     f"least {MIN_AT_RISK} are at risk on every side; the curve with the largest difference is shown. Ceiling: "
@@ -57,21 +59,22 @@ class Observed:
     """Follow-up of the people of one side who count for one curve.
 
     Args:
-        time, event: shape (n,), see `follow_up`. groups: jackknife groups.
+        time, event: shape (n,), see `follow_up`. groups: jackknife groups. units: whose follow-up it is.
     """
 
     time: Floats
     event: Floats
     groups: NDArray[np.int64]
+    units: NDArray[np.int64]
 
     def without(self, group: int) -> Observed:
         keep = self.groups != group
-        return Observed(self.time[keep], self.event[keep], self.groups[keep])
+        return Observed(self.time[keep], self.event[keep], self.groups[keep], self.units[keep])
 
     @property
     def censoring(self) -> Observed:
         """The same people with events and censorings swapped."""
-        return Observed(self.time, 1 - self.event, self.groups)
+        return Observed(self.time, 1 - self.event, self.groups, self.units)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +150,7 @@ def _observed(plan: Analysis, side: Side, members: Callable[[Side], NDArray[np.b
     keep = np.isfinite(time) & np.isfinite(event)
     if members is not None:
         keep &= members(side)
-    return Observed(time[keep], event[keep], side.groups[keep])
+    return Observed(time[keep], event[keep], side.groups[keep], side.units[keep])
 
 
 def _finding(samples: Samples, questions: Sequence[Question], failures: Sequence[Failure], finding_id: str,
@@ -166,6 +169,7 @@ def _finding(samples: Samples, questions: Sequence[Question], failures: Sequence
         interval=jackknife(value["S"], replicates["S"], low=low, high=high), floor=value["F"], ceiling=value["T"],
         method=method, **power(samples.n, None if tells else NO_DIFFERENCE),
         breakdown=(*map(_row, questions, values), *(f.row() for f in failures)),
+        points=tuple(p for q in questions for p in curve_points(q)) if finding_id == "survival.km" else (),
         details={"curve": worst.label, "horizon": worst.horizon, "curves": len(questions),
                  **(_synthcity(worst) if finding_id == "survival.km" else {})})
 
@@ -179,6 +183,24 @@ def _clear(value: dict[str, float], replicates: dict[str, Floats]) -> bool:
 def _row(question: Question, value: dict[str, float]) -> dict[str, Any]:
     return {"key": question.label, "value": value["S"], "floor": value["F"], "ceiling": value["T"],
             "horizon": question.horizon, "n": len(question.sides["H"].time)}
+
+
+def curve_points(question: Question) -> Sequence[dict[str, Any]]:
+    """Both curves at rounded times, the holdout's with its 95 % limits (Greenwood 1926).
+
+    Times between which 1 to 10 people of the holdout had the event are left out.
+    """
+    synth, holdout = (kaplan_meier(question.sides[s].time, question.sides[s].event) for s in "SH")
+    real = question.sides["H"]
+    times = np.array([_rounded_down(t) for t in np.linspace(0, question.horizon, CURVE_POINTS + 1)[1:]])
+    rising = np.sort(real.time[real.event == 1])
+    counts = np.searchsorted(rising, times, side="right")[:, None]
+    kept = times[wide_steps(counts, (len(rising),), fewest=fewest_records(real.units))]
+    half = Z95 * holdout.error(kept)
+    low, share, high = (holdout.at(kept) + shift for shift in (-half, 0, half))
+    return [{"key": question.label, "time": float(t), "synthetic": float(s), "holdout": float(h),
+             "low": max(0.0, float(a)), "high": min(1.0, float(b)), "n": len(real.time)}
+            for t, s, h, a, b in zip(kept, synth.at(kept), share, low, high)]
 
 
 def _synthcity(question: Question) -> dict[str, float]:

@@ -9,11 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from tabsynth.core.finding import Finding
+from tabsynth.evaluation.disclosure import fewest_records
 from tabsynth.evaluation.intervals import Floats, finite, jackknife, jackknife_error
 from tabsynth.evaluation.protocol import GROUPS, Samples, power, title_of
 from tabsynth.evaluation.utility._groups import ENOUGH, Group, declared_groups, why_none
 from tabsynth.evaluation.utility._prediction import Mask, Task, learn_task, learners, with_target
-from tabsynth.evaluation.utility._recalibration import Line, recalibrate_chances, recalibrate_values
+from tabsynth.evaluation.utility._recalibration import Line, bins, recalibrate_chances, recalibrate_values
 
 FACTS = {
     "name": "tstr",
@@ -26,6 +27,7 @@ FACTS = {
         "tstr.calibration": "Are the predictions trained on synthetic rows too sure of themselves?",
         "tstr.subgroup": "For which declared subgroup does training on synthetic rows cost most?",
     },
+    "numbers": {"tstr": ("delta",), "tstr.subgroup": ("mean_delta", "delta_of_all")},
 }
 
 METHOD: Final = (
@@ -132,15 +134,25 @@ def _calibration(samples: Samples, task: Task, by_learner: Mapping[str, Guesses]
         method=CALIBRATION, **_standing(samples, clear),
         breakdown=tuple({"key": learner, "value": finite(each["S"].slope), "ceiling": finite(each["T"].slope),
                          "floor": finite(each["F"].slope), "n": len(task.test)} for learner, each in lines.items()),
+        points=tuple({"key": trained, **point} for trained, name in (("synthetic", "S"), ("training", "T"))
+                     for point in bins(*_predicted(task, by_learner[_FIRST][name], task.everyone),
+                                       fewest=fewest_records(task.test.units))),
         details={"target": task.target, "learner": _FIRST,
                  "intercept": finite(own.intercept), "ceiling_intercept": finite(real.intercept),
                  "in_the_large": finite(own.in_the_large), "ceiling_in_the_large": finite(real.in_the_large)})
 
 
 def _line(task: Task, guess: Floats, rows: Mask) -> Line:
+    predicted, happened = _predicted(task, guess, rows)
+    return (recalibrate_values(predicted, happened) if task.positive is None
+            else recalibrate_chances(predicted, happened == 1))
+
+
+def _predicted(task: Task, guess: Floats, rows: Mask) -> tuple[Floats, Floats]:
+    """What was predicted and what happened: chance and event (1 or 0) of the class looked at, or numbers."""
     if task.positive is None:
-        return recalibrate_values(guess[rows], np.asarray(task.truth[rows], np.float64))
-    return recalibrate_chances(guess[rows, task.positive], task.truth[rows] == task.positive)
+        return guess[rows], np.asarray(task.truth[rows], np.float64)
+    return guess[rows, task.positive], np.asarray(task.truth[rows] == task.positive, np.float64)
 
 
 def _worst_subgroup(samples: Samples, task: Task, guesses: Guesses, scored: Scored) -> Finding:

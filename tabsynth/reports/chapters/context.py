@@ -12,7 +12,9 @@ def chapter(reading: Reading) -> Chapter:
     data, verdict = reading.document["dataset"], reading.document["verdict"]
     facts = (
         ("Table", data["name"]), ("Population", data["population"]), ("Purpose", data["purpose"]),
-        ("Recipient", data["recipient"]),
+        ("Recipient", data["recipient"]), ("Legal basis", data["legal_basis"]),
+        ("Sources of the data", "; ".join(data["data_sources"])), ("Answers for the remaining risk", data["owner"]),
+        ("Review due", data["review_date"]),
         ("One person is", "one row" if data["unit"] == "row" else f"all rows of one {data['unit']}"),
         ("Release profile", verdict["policy"]))
     return Chapter("context", "Context", (

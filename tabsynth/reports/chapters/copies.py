@@ -10,7 +10,8 @@ from tabsynth.reports.measures import Measure
 
 def chapter(reading: Reading) -> Chapter:
     """Checks P0, and whatever else looks at the rows themselves."""
-    return Chapter("copies", "Privacy: rare and copied", (Text(wording.COPIES), *reading.findings(_belongs)))
+    return Chapter("copies", "Privacy: rare and copied", (
+        Text(wording.COPIES), *reading.pictures("copies"), *reading.findings(_belongs)))
 
 
 def _belongs(measure: Measure) -> bool:

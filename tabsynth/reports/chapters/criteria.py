@@ -11,7 +11,7 @@ from tabsynth.reports.measures import Measure
 def chapter(reading: Reading) -> Chapter:
     """Attacks P1a to P1e."""
     return Chapter("criteria", "Privacy: singling out, linking, inferring", (
-        Text(wording.CRITERIA), *reading.findings(_belongs)))
+        Text(wording.CRITERIA), *reading.pictures("criteria"), *reading.findings(_belongs)))
 
 
 def _belongs(measure: Measure) -> bool:

@@ -11,7 +11,8 @@ LINES = (("Name", "name"), ("Decision", "decision"), ("Date", "date"), ("Expires
 
 
 def chapter(reading: Reading) -> Chapter:
-    """One blank form for each person whom a law or a board asks."""
-    forms = tuple(Form(d["role"], d["question"], tuple((label, d[key] or "") for label, key in LINES))
-                  for d in reading.document["determinations"])
+    """One blank form for each person whom a law or a board asks; two packs that ask one person the same share it."""
+    asked = {(d["role"], d["question"]): d for d in reading.document["determinations"]}
+    forms = tuple(Form(role, question, tuple((label, d[key] or "") for label, key in LINES))
+                  for (role, question), d in asked.items())
     return Chapter("determinations", "Human determinations", (Text(wording.DECISIONS), Forms(forms)), new_page=True)

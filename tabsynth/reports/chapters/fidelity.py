@@ -10,7 +10,8 @@ from tabsynth.reports.measures import Measure
 
 def chapter(reading: Reading) -> Chapter:
     """Marginals, dependence, detection, tails."""
-    return Chapter("fidelity", "Fidelity", (Text(wording.FIDELITY), *reading.findings(_belongs)), new_page=True)
+    return Chapter("fidelity", "Fidelity", (
+        Text(wording.FIDELITY), *reading.pictures("fidelity"), *reading.findings(_belongs)), new_page=True)
 
 
 def _belongs(measure: Measure) -> bool:

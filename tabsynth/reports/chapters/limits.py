@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from tabsynth.reports import wording
-from tabsynth.reports.blocks import Bullets, Chapter, Heading, Pairs, Text
+from tabsynth.reports.blocks import Block, Bullets, Chapter, Fold, Heading, Pairs, Table, Text
 from tabsynth.reports.chapters.reading import Reading
 
 
 def chapter(reading: Reading) -> Chapter:
-    """Limits of the methods, and the pack of guidance that was used."""
-    pack = reading.document["guidance"]
-    draft = ": not reviewed by counsel" if pack["status"] == "draft" else ""
+    """Limits of the methods, and the packs of guidance that were used."""
     return Chapter("limits", "Limits and sources", (
-        Bullets(wording.LIMITS), Heading("Sources on law and guidance"),
-        Text(f"Pack {pack['id']}, {pack['date']}, status {pack['status']}{draft}.", small=True),
-        Pairs(tuple((source["reference"], source["says"]) for source in pack["sources"]))))
+        Bullets(wording.LIMITS), *(block for pack in reading.document["guidance"] for block in _pack(pack))))
+
+
+def _pack(pack: Mapping[str, Any]) -> Iterator[Block]:
+    draft = ": not reviewed by counsel" if pack["status"] == "draft" else ""
+    yield Heading(f"Law and guidance: {pack['jurisdiction']}")
+    yield Text(f"Pack {pack['id']}, {pack['date']}, status {pack['status']}{draft}.", small=True)
+    yield Table(("Question", "Bears on it", "Who decides"), tuple(
+        (one["question"], ", ".join(one["findings"]) or "no measure of this report", one["decides"])
+        for one in pack["criteria"]), "Criteria")
+    yield Bullets(tuple(pack["wording"]))
+    yield Fold(f"{len(pack['sources'])} sources", (Pairs(tuple(
+        (f"{source['reference']} ({source['date']})", source["says"]) for source in pack["sources"])),))

@@ -10,7 +10,8 @@ from tabsynth.reports.measures import Measure
 
 def chapter(reading: Reading) -> Chapter:
     """Attacks P2 and P3."""
-    return Chapter("membership", "Privacy: membership", (Text(wording.MEMBERSHIP), *reading.findings(_belongs)))
+    return Chapter("membership", "Privacy: membership", (
+        Text(wording.MEMBERSHIP), *reading.pictures("membership"), *reading.findings(_belongs)))
 
 
 def _belongs(measure: Measure) -> bool:

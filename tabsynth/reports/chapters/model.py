@@ -62,6 +62,7 @@ def _blocks(reading: Reading) -> Iterator[Block]:
     if model["settings"]:
         yield Fold("Model settings", (Pairs(tuple((k, cell(v)) for k, v in model["settings"].items())),))
     yield from calibration(document)
+    yield from reading.pictures("model")
 
 
 def _guarantee(shown: Guarantee, person: str) -> Iterator[Block]:

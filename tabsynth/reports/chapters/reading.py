@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabsynth.reports import wording
-from tabsynth.reports.blocks import Block, Measures, Notice, Text
+from tabsynth.reports.blocks import Block, Measures, Notice, Picture, Text
+from tabsynth.reports.charts.chart import Chart
 from tabsynth.reports.guarantee import Guarantee
 from tabsynth.reports.measures import Measure
 
@@ -25,12 +26,17 @@ class Reading:
     measures: tuple[Measure, ...]
     key: tuple[Measure, ...]
     guarantee: Guarantee | None
+    charts: tuple[Chart, ...]
 
     @property
     def person(self) -> str:
         """What one person of the table is called."""
         unit = str(self.document["dataset"]["unit"])
         return "person" if unit == "row" else unit
+
+    def pictures(self, chapter: str) -> tuple[Block, ...]:
+        """The charts of a chapter."""
+        return tuple(Picture(chart) for chart in self.charts if chart.chapter == chapter)
 
     def findings(self, wanted: Callable[[Measure], bool]) -> tuple[Block, ...]:
         """The findings of a chapter, or the sentence that there are none to show."""

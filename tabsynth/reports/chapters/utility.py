@@ -10,7 +10,8 @@ from tabsynth.reports.measures import Measure
 
 def chapter(reading: Reading) -> Chapter:
     """Predictions, declared analyses, survival."""
-    return Chapter("utility", "Utility", (Text(wording.UTILITY), *reading.findings(_belongs)))
+    return Chapter("utility", "Utility", (
+        Text(wording.UTILITY), *reading.pictures("utility"), *reading.findings(_belongs)))
 
 
 def _belongs(measure: Measure) -> bool:

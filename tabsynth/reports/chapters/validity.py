@@ -10,7 +10,8 @@ from tabsynth.reports.measures import Measure
 
 def chapter(reading: Reading) -> Chapter:
     """Rules, declared subgroups, and signs of collapse."""
-    return Chapter("validity", "Validity, fairness, diversity", (Text(wording.VALIDITY), *reading.findings(_belongs)))
+    return Chapter("validity", "Validity, fairness, diversity", (
+        Text(wording.VALIDITY), *reading.pictures("validity"), *reading.findings(_belongs)))
 
 
 def _belongs(measure: Measure) -> bool:

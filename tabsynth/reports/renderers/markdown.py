@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tabsynth.reports import blocks
+from tabsynth.reports.commonmark import table, text
 from tabsynth.reports.outline import outline
 
 FACTS = {"name": "md", "entry": "render", "suffix": ".md", "summary": "Markdown for wikis and reviews"}
@@ -22,46 +23,49 @@ def render(document: Mapping[str, Any]) -> str:
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     report = outline(document)
-    yield from (f"# {_text(report.title)}", "", f"{report.report_class}, {report.date}.")
+    yield from (f"# {text(report.title)}", "", f"{report.report_class}, {report.date}.")
     for number, chapter in report.numbered():
-        yield from ("", f"## {number}. {_text(chapter.title)}")
+        yield from ("", f"## {number}. {text(chapter.title)}")
         for block in chapter.blocks:
             yield from ("", *_block(block))
-    yield from ("", "---", "", _text(report.footer))
+    yield from ("", "---", "", text(report.footer))
 
 
 def _block(block: blocks.Block) -> Iterator[str]:
     match block:
-        case blocks.Heading(text):
-            yield f"### {_text(text)}"
-        case blocks.Text(text):
-            yield _text(text)
-        case blocks.Notice(text, grave):
-            yield "> " + (f"**{_text(text)}**" if grave else _text(text))
+        case blocks.Heading(words):
+            yield f"### {text(words)}"
+        case blocks.Text(words):
+            yield text(words)
+        case blocks.Notice(words, grave):
+            yield "> " + (f"**{text(words)}**" if grave else text(words))
         case blocks.Verdict(_, sentence, more, aside):
-            yield f"**{_text(sentence)}**"
-            for text in (*more, aside):
-                yield from ("", _text(text)) if text else ()
+            yield f"**{text(sentence)}**"
+            for words in (*more, aside):
+                yield from ("", text(words)) if words else ()
         case blocks.Figures(items):
-            yield from (f"- {_text(label)}: **{_text(value)}**" for value, label in items)
+            yield from (f"- {text(label)}: **{text(value)}**" for value, label in items)
         case blocks.Pairs(rows):
-            yield from (f"- **{_text(name)}**: {_text(value)}" for name, value in rows)
+            yield from (f"- **{text(name)}**: {text(value)}" for name, value in rows)
         case blocks.Table():
             yield from _table(block)
         case blocks.Bullets(items, code):
-            yield from (f"- {_code(item) if code else _text(item)}" for item in items)
+            yield from (f"- {_code(item) if code else text(item)}" for item in items)
         case blocks.Code(lines):
             yield from (f"    {line}" for line in lines)
         case blocks.Measures():
             yield from _measures(block)
-        case blocks.Drawing(_, text):
-            yield _text(text)
+        case blocks.Drawing(_, words):
+            yield text(words)
+        case blocks.Picture(chart):
+            yield from (f"**{text(chart.title)}**", "", text(chart.text))
+            yield from table(chart.head, chart.rows)
         case blocks.Forms(forms):
             for form in forms:
-                yield from (f"- **{_text(form.title)}**: {_text(form.question)}",
-                            *(f"  - {label}: {_text(value) or BLANK}" for label, value in form.lines))
+                yield from (f"- **{text(form.title)}**: {text(form.question)}",
+                            *(f"  - {label}: {text(value) or BLANK}" for label, value in form.lines))
         case blocks.Fold(summary, inner):
-            yield f"*{_text(summary)}*"
+            yield f"*{text(summary)}*"
             for one in inner:
                 yield from ("", *_block(one))
 
@@ -73,21 +77,13 @@ def _measures(block: blocks.Measures) -> Iterator[str]:
                ", ".join(f"{k.lower()} {v}" for k, v in m.references), m.n, m.label) for m in block.items)))
 
 
-def _table(table: blocks.Table) -> Iterator[str]:
-    if table.caption:
-        yield from (f"*{_text(table.caption)}*", "")
-    yield "| " + " | ".join(map(_text, table.head)) + " |"
-    yield "|" + " --- |" * len(table.head)
-    for row in table.rows:
-        yield "| " + " | ".join(map(_text, row)) + " |"
+def _table(shown: blocks.Table) -> Iterator[str]:
+    if shown.caption:
+        yield f"*{text(shown.caption)}*"
+    yield from table(shown.head, shown.rows)
 
 
 def _code(value: str) -> str:
     """An expression in backticks, which may hold backticks."""
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", value)), default=0))
     return f"{fence} {' '.join(value.split())} {fence}"
-
-
-def _text(value: str) -> str:
-    """Text with what Markdown or HTML would read as markup escaped, on one line."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(value.split()))

@@ -19,6 +19,9 @@ from typing import Any, Final
 
 from tabsynth.core.errors import UsageError
 from tabsynth.reports import blocks, paper_table
+from tabsynth.reports.blocks import Outline
+from tabsynth.reports.charts import render as charts
+from tabsynth.reports.charts.chart import Chart
 from tabsynth.reports.measures import Measure
 from tabsynth.reports.outline import outline
 
@@ -32,6 +35,7 @@ GLYPHS: Final = (
     (0x2070, 0x209C), (0x20A0, 0x20BF), (0x2122, 0x2122), (0x2153, 0x215F), (0x2190, 0x2328), (0x2460, 0x25FF))
 """Letters, digits, marks and signs of these ranges are in typst's fonts; both standards refuse a glyph that is not."""
 WRITTEN_OUT: Final = "A character that the fonts of this file lack is written as U+ and its number in Unicode."
+FONT: Final = "Libertinus Serif"
 SHORT: Final = 60
 """Letters of the dataset's name in the page header."""
 
@@ -70,11 +74,17 @@ def page_data(document: Mapping[str, Any]) -> dict[str, Any]:
         "chapters": [{"number": number, "title": chapter.title, "new_page": chapter.new_page,
                       "blocks": [_block(b) for b in chapter.blocks]} for number, chapter in report.numbered()],
         "breaks": {"long": paper_table.LONG, "piece": paper_table.PIECE},
-        "colophon": [report.footer],
+        "colophon": [report.footer, *([charts.MISSING] if _lacks_charts(report) else [])],
     })
     if re.search(r"U\+[0-9A-F]{4}", json.dumps(data)):
         data["colophon"].append(WRITTEN_OUT)
     return data
+
+
+def _lacks_charts(report: Outline) -> bool:
+    """True where charts belong into the report and cannot be drawn here."""
+    return not charts.available() and any(
+        isinstance(block, blocks.Picture) for _, chapter in report.numbered() for block in chapter.blocks)
 
 
 def printable(text: str) -> str:
@@ -111,6 +121,8 @@ def _block(block: blocks.Block) -> dict[str, Any]:
             return {"kind": "measures", "full": full, "items": [_measure(m) for m in items]}
         case blocks.Drawing(drawn, text):
             return {"kind": "drawing", "svg": _coloured(drawn), "text": text}
+        case blocks.Picture(chart):
+            return {"kind": "picture", **_picture(chart)}
         case blocks.Forms(forms):
             return {"kind": "forms", "items": [asdict(form) for form in forms]}
         case blocks.Fold(summary, inner):
@@ -130,6 +142,13 @@ def _measure(measure: Measure) -> dict[str, Any]:
         **asdict(replace(measure, table=None, drawing=_coloured(measure.drawing))),
         "facts": [("Identifier", measure.id), *measure.references, *measure.details],
         "tables": [] if table is None else _tables(replace(table, caption=f"Breakdown: {measure.title}"))}
+
+
+def _picture(chart: Chart) -> dict[str, Any]:
+    """A chart as a still drawing, its text alternative, and its numbers."""
+    numbers = blocks.Table(chart.head, chart.rows, f"Numbers: {chart.title}")
+    drawn = charts.svg(chart, font=FONT) if charts.available() else ""
+    return {"title": chart.title, "svg": drawn, "text": chart.text, "tables": _tables(numbers)}
 
 
 def _coloured(drawing: str) -> str:
