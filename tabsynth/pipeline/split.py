@@ -18,6 +18,7 @@ from tabsynth.core.files import prepare_folder, refuse_existing, replace_file
 from tabsynth.core.table import Cells, Table
 
 HOLDOUT: Final = 0.2
+METHOD: Final = "BLAKE2b of the unit's id, keyed"
 MIN_UNITS: Final = 30
 """Fewer people than this cannot be split into a train and a holdout table that say anything."""
 
@@ -33,9 +34,13 @@ class Split:
 
     def facts(self) -> dict[str, Any]:
         """For ``internal/split.json``."""
-        return {"method": "BLAKE2b of the unit's id, keyed", "key": self.key.hex(), "holdout_share": self.share,
+        return {"method": METHOD, "key": self.key.hex(), "holdout_share": self.share,
                 "train": {"rows": len(self.train), "units": units_of(self.train)},
                 "holdout": {"rows": len(self.holdout), "units": units_of(self.holdout)}}
+
+    def public_facts(self) -> dict[str, Any]:
+        """For a manifest: nothing of the rows, and of the key what shows it later without telling it now."""
+        return {"method": METHOD, "holdout_share": self.share, "commitment": hashlib.sha256(self.key).hexdigest()}
 
 
 def split(table: Table, *, holdout: float = HOLDOUT, key: bytes | None = None) -> Split:

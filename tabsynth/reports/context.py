@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from tabsynth.core.schema import Column, Schema
 
 Outcome = Literal["RELEASED", "REVIEW", "REFUSED"]
+UNSIGNED: Final = "unsigned"
 DecisionSource = Literal["schema", "noisy release", "real rows"]
 
 
@@ -99,6 +100,7 @@ class ReportContext:
         calibration: how the settings were chosen on people held back from the fit (``reports.model.CalibrationPart``);
             None = they were not.
         files: name -> sha256 of released files that a reader may want to check against.
+        signature: fingerprint of the key that signs the release's manifest, or "unsigned".
     """
 
     dataset: str
@@ -126,6 +128,7 @@ class ReportContext:
     evaluation_seed: int | None = None
     selection: Selection | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    signature: str = UNSIGNED
 
 
 def column_facts(schema: Schema) -> tuple[ColumnFact, ...]:

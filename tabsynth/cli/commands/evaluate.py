@@ -53,8 +53,8 @@ def command(
     quiet: QuietOption = False,
 ) -> None:
     """Measure and attack a synthetic table against train and holdout, and judge the findings by a policy."""
+    from tabsynth.pipeline.activity_log import Keeping
     from tabsynth.pipeline.assess import Request
-    from tabsynth.pipeline.evaluation_log import Keeping
 
     passphrase = passphrase_of(fitted, passphrase_env)
     carry_out(Request(synthetic, train, holdout, fitted=fitted, passphrase=passphrase, schema=schema, unit=unit,
