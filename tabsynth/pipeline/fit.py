@@ -73,7 +73,7 @@ class Fitted:
     @property
     def parentage(self) -> Parentage:
         """What the model learned from, and so what its rows are."""
-        return Parentage(self.info.get("generation_depth", 1), tuple(self.info.get("parents", ())))
+        return Parentage.of(self.info)
 
     def save(self, path: Path, *, passphrase: str | None = None, force: bool = False) -> None:
         """Write the model file, encrypted where there is a passphrase; see ``core.artifact``."""

@@ -7,10 +7,10 @@ so it may be renamed, and says nothing of a file that was changed. In a release 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import tabsynth
 from tabsynth.core.artifact import canonical_json
@@ -34,6 +34,11 @@ class Parentage:
     generation_depth: int = 1
     parents: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> Self:
+        """As a model file's info keeps it."""
+        return cls(info.get("generation_depth", 1), tuple(info.get("parents", ())))
+
     def to_json(self) -> dict[str, Any]:
         return {"generation_depth": self.generation_depth, "parents": list(self.parents)}
 
@@ -53,6 +58,15 @@ class Label:
     def child(self) -> Parentage:
         """Of a model that learns from the table."""
         return Parentage(self.generation_depth + 1, (self.sha256,))
+
+    @property
+    def part(self) -> Parentage:
+        """Of some of the table's rows."""
+        return Parentage(self.generation_depth, (self.sha256,))
+
+    def text(self) -> str:
+        """In one sentence."""
+        return f"a SYNTHETIC table, generation {self.generation_depth}: {self.said_by}."
 
 
 def label_of(spec: str) -> Label | None:
@@ -87,6 +101,12 @@ def parentage(spec: str, *, allow: bool = False) -> Parentage:
             fix=f"Name the real table, or pass {ALLOW}: what follows is then marked as generation "
                 f"{label.generation_depth + 1}.")
     return label.child
+
+
+def further_generation(parentage: Parentage) -> str:
+    """What a person is told of a model of synthetic rows."""
+    return f"learned from a synthetic table: its rows are generation {parentage.generation_depth}, and tell nothing " \
+           "new of real people."
 
 
 def marks(generation_depth: int) -> dict[str, str]:

@@ -153,7 +153,7 @@ def verify_manifest(folder: Path, *, key: PublicKey | None = None, name: str = M
                                 "nothing that it says of the other files can be relied on.", fix=AGAIN)
     problems = list(_differences(path, content["part"], content["files"]))
     if problems:
-        raise VerificationError(" ".join(problems), fix=AGAIN)
+        raise VerificationError(f"{'; '.join(problems)}.", fix=AGAIN)
     for which in ("statement_sha256", "report_sha256"):
         if content[which] is not None and content[which] not in {f["sha256"] for f in content["files"].values()}:
             raise VerificationError(f"the manifest's {which} belongs to no file that it lists.")
@@ -267,7 +267,7 @@ def _check_signature(path: Path, fingerprint: str, key: PublicKey | None) -> Non
 
 
 def _differences(path: Path, part: str, listed: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """One sentence for every file beside the manifest `path` that is not as it was released."""
+    """A phrase for every file beside the manifest `path` that is not as it was released."""
     root = path.parent
     present = [name for name in _files_under(root) if name not in (path.name, _signature_of(path).name)]
     hashes = {name: sha256_file(root / name) for name in present}
@@ -275,17 +275,17 @@ def _differences(path: Path, part: str, listed: Mapping[str, Mapping[str, Any]])
         shown = f"{part}/{name}"
         if name not in listed:
             yield f"file {shown!r} is in the folder but not in the manifest: it was added after the release, and " \
-                  "nothing vouches for it."
+                  "nothing vouches for it"
         elif name not in hashes:
             yield f"file {shown!r} is in the manifest but not in the folder: it was removed or renamed after the " \
-                  "release."
+                  "release"
         elif hashes[name] != listed[name]["sha256"]:
             kind = listed[name]["kind"]
             other = next((n for n, fact in listed.items() if fact["sha256"] == hashes[name]), None)
             what, meaning = (f"the {kind}", MEANING[kind]) if kind in MEANING else (
                 "file", "it is not the file that was released")
-            yield f"file {shown!r} holds what was released as '{part}/{other}': names were swapped after the release." \
-                if other is not None else f"{what} {shown!r} was changed after the release: {meaning}."
+            yield f"file {shown!r} holds what was released as '{part}/{other}': names were swapped after the release" \
+                if other is not None else f"{what} {shown!r} was changed after the release: {meaning}"
 
 
 def _signature_of(path: Path) -> Path:

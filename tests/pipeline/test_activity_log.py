@@ -1,4 +1,4 @@
-"""The book of activities: it counts looks, notices changes, takes several writers, and says early where it cannot write."""
+"""The book of activities: it counts looks, notices changes, takes several writers, says early where it cannot."""
 
 from __future__ import annotations
 

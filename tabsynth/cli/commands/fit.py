@@ -77,7 +77,7 @@ def command(
     from tabsynth.pipeline.contents import refinement
     from tabsynth.pipeline.fit import Privacy, fit, privacy_for
     from tabsynth.pipeline.inputs import AnyInput, Reading, read_compact, read_input
-    from tabsynth.pipeline.labels import parentage
+    from tabsynth.pipeline.labels import further_generation, parentage
     from tabsynth.pipeline.rehearsal import rehearse
     from tabsynth.pipeline.settings import parse_settings
     from tabsynth.pipeline.summary import calibrated, promise
@@ -126,6 +126,8 @@ def command(
     console.tell("every row is another person" if unit is None else f"column {unit}", label="Unit")
     console.tell("guessed; write and review one with tabsynth inspect." if source.guessed else source.schema_source,
                  label="Schema")
+    if origin.parents:
+        console.tell(further_generation(origin), label="Parent")
     console.tell(promise(fitted), label="Privacy")
     encrypted, option = ("", "") if passphrase is None else (" (encrypted)", f" --passphrase-env {passphrase_env}")
     console.tell(f"{output}{encrypted}; tabsynth inspect {output}{option} shows what is in it.", label="Written")
