@@ -233,7 +233,7 @@ def write_tables(folder: Path, synth: Table, mark: str, *, generation_depth: int
         name = f"synthetic{mark}.{suffix}"
         formats.write(synth.batches(), folder / name, marks=marks(generation_depth))
         facts[name] = provenance.FileFact(len(synth), len(synth.schema.columns),
-                                          provenance.schema_sha256(synth.schema))
+                                          provenance.schema_sha256(synth.schema), "synthetic table")
     return facts
 
 

@@ -51,6 +51,7 @@ class FileFact:
     rows: int | None = None
     columns: int | None = None
     schema_sha256: str | None = None
+    kind: str = "file"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def manifest(folder: Path, origin: Origin, *, facts: Mapping[str, FileFact] | No
         if name not in names:
             raise UsageError(f"file {name!r} is not in {folder.name}; it has: {', '.join(names) or 'nothing'}.")
     files = {name: {"sha256": sha256_file(folder / name), "bytes": (folder / name).stat().st_size,
-                    "kind": kind_of(name), **asdict(known.get(name, FileFact()))} for name in names}
+                    **asdict(known.get(name, FileFact(kind=kind_of(name))))} for name in names}
     told = {k: v for k, v in asdict(origin).items() if k not in ("statement", "report")}
     body = {
         **told, "type": MANIFEST_TYPE, "synthetic": True, "files": files, "parents": list(origin.parents),

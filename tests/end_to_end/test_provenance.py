@@ -107,7 +107,8 @@ def test_synthetic_tables_are_told_and_acts_are_logged(tabsynth_here: Command, p
     assert "generation 2" in tabsynth_here("inspect", "n.tabsynth").out
     document = tabsynth_here("sample", "n.tabsynth", "-n", 9, "-o", "second.parquet", "--json").document
     assert document["generation_depth"] == 2
-    tabsynth_here("release", "kept.csv", "--schema", schema, "--no-dp", "-o", "out").refused(2, "synthetic table")
+    for extra in ((), ("--dry-run",)):
+        tabsynth_here("release", "kept.csv", "--schema", schema, "--no-dp", "-o", "out", *extra).refused(2, "synthetic")
 
     run = tabsynth_here("log", "show", "--json")
     acts = run.document["entries"]

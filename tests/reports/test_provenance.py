@@ -36,7 +36,7 @@ def make(folder: Path, signer: PrivateKey | None = None) -> Path:
     (share / "report" / "report.json").write_text("{}\n", "utf-8")
     signed = {} if signer is None else {"signature": signer.public.fingerprint}
     origin = Origin(**{**{f: getattr(ORIGIN, f) for f in ORIGIN.__dataclass_fields__}, **signed})
-    content = provenance.manifest(share, origin, facts={"synthetic.csv": FileFact(1, 2, "e" * 64)})
+    content = provenance.manifest(share, origin, facts={"synthetic.csv": FileFact(1, 2, "e" * 64, "synthetic table")})
     provenance.write_manifest(share, content, signer=signer)
     return share
 

@@ -10,7 +10,7 @@ import typer
 from tabsynth.cli.console import Console
 from tabsynth.cli.options import JsonOption
 
-app = typer.Typer(no_args_is_help=True, help="The log of fits, samples, evaluations and releases: stays in the house.")
+app = typer.Typer(no_args_is_help=True, help="The log of fits, samples, evaluations, releases.")
 
 Folder = Annotated[Path, typer.Option("--log", metavar="FOLDER", help="The log's folder.")]
 

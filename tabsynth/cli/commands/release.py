@@ -101,6 +101,7 @@ def command(
     from tabsynth.pipeline.activity_log import Keeping
     from tabsynth.pipeline.fit import Privacy
     from tabsynth.pipeline.inputs import Reading
+    from tabsynth.pipeline.labels import parentage
     from tabsynth.pipeline.limits import require_limits
     from tabsynth.pipeline.rehearsal import rehearse
     from tabsynth.pipeline.release import Request, refuse_early, release
@@ -122,6 +123,7 @@ def command(
         signer=_signer(sign, key_passphrase_env), allow_synthetic_parent=allow_synthetic_parent)
     if dry_run:
         refuse_early(request)
+        parentage(table, allow=allow_synthetic_parent)
         load_policy(policy)
         tell_rehearsal(console, rehearse(table, request.reading, model=model, settings=request.settings, mode=mode,
                                          refine=refine, privacy=request.privacy,
