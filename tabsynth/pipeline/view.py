@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from tabsynth.core.errors import SourceError, TabsynthError, UsageError
 from tabsynth.core.files import chunks
 from tabsynth.pipeline.assess import read_document
-from tabsynth.pipeline.verify import REFUSED, verify
+from tabsynth.pipeline.verify import verify
 from tabsynth.reports import provenance
 from tabsynth.reports.renderers import html
 
@@ -168,7 +168,8 @@ def _content(path: Path) -> bytes:
 
 def _standing(folder: Path, source: Path) -> str:
     """Whether the release that holds the report verifies, and whether that covers the report."""
-    if not any((folder / part / name).is_file() for part in PARTS for name in (provenance.MANIFEST_NAME, REFUSED)):
+    names = (provenance.MANIFEST_NAME, provenance.REFUSED_NAME)
+    if not any((folder / part / name).is_file() for part in PARTS for name in names):
         return "Not verified: no manifest lies with it, so nothing tells whether it was changed."
     try:
         verify(folder)

@@ -314,3 +314,9 @@ def test_colours_stand_out_from_the_page_in_light_and_dark() -> None:
             assert contrast(colours[name], paper) >= 3, name
         for name in ("ink", "muted"):
             assert contrast(colours[name], paper) >= 4.5, name
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "\x07", "\ud800"])
+def test_a_character_that_nothing_draws_is_replaced_and_ends_no_process(name):
+    drawn = render.svg(replace(DRAWN[0], spec={**DRAWN[0].spec, "title": name}))
+    assert "\N{REPLACEMENT CHARACTER}" in drawn

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -41,7 +42,7 @@ def svg(chart: Chart, *, width: int = DESK, colours: Mapping[str, str] = LIGHT, 
         UsageError: vl-convert is not installed.
     """
     drawn: str = _vl_convert().vegalite_to_svg(
-        {**chart.spec, "width": width, "autosize": _FIT}, vl_version=VEGA_LITE, config=config(colours, font),
+        {**_drawable(chart.spec), "width": width, "autosize": _FIT}, vl_version=VEGA_LITE, config=config(colours, font),
         allowed_base_urls=[])
     return re.sub(r'((?:id="|url\(#))', rf"\1{chart.id}-", drawn)
 
@@ -82,6 +83,15 @@ _FILL: Final = """(() => {
   document.querySelectorAll(".chart-canvas").forEach(box => boxes.observe(box));
 })();
 """
+
+
+def _drawable(value: Any) -> Any:
+    """A specification without control characters and lone surrogates: over one of them vl-convert ends the process."""
+    if isinstance(value, str):
+        return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in ("Cc", "Cs") else c for c in value)
+    if isinstance(value, Mapping):
+        return {_drawable(key): _drawable(one) for key, one in value.items()}
+    return [_drawable(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _vl_convert() -> Any:

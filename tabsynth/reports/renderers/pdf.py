@@ -147,7 +147,7 @@ def _measure(measure: Measure) -> dict[str, Any]:
 def _picture(chart: Chart) -> dict[str, Any]:
     """A chart as a still drawing, its text alternative, and its numbers."""
     numbers = blocks.Table(chart.head, chart.rows, f"Numbers: {chart.title}")
-    drawn = charts.svg(chart, font=FONT) if charts.available() else ""
+    drawn = charts.svg(replace(chart, spec=_shown(chart.spec)), font=FONT) if charts.available() else ""
     return {"title": chart.title, "svg": drawn, "text": chart.text, "tables": _tables(numbers)}
 
 
