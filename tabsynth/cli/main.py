@@ -34,7 +34,9 @@ def register() -> None:
         fit,
         impute,
         inspect,
+        keys,
         ledger,
+        log,
         models,
         plan,
         policy,
@@ -50,7 +52,8 @@ def register() -> None:
     for module in (inspect, split, plan, fit, sample, impute, answer, evaluate, attack, report, release, view, verify,
                    audit, models, policy, doctor, version):
         app.command(module.NAME, short_help=module.SHORT)(module.command)
-    app.add_typer(ledger.app, name="ledger")
+    for name, group in (("ledger", ledger.app), ("log", log.app), ("keys", keys.app)):
+        app.add_typer(group, name=name)
 
 
 def entry() -> NoReturn:

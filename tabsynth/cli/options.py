@@ -75,6 +75,8 @@ HoldoutOption = Annotated[str, typer.Option("--holdout", metavar="TABLE", help="
 EvaluationOption = Annotated[Path | None, typer.Option(
     "-o", "--output", metavar="FILE", help="evaluation.json, with real figures: stays in the house.")]
 LogOption = Annotated[Path | None, typer.Option(
-    "--log", metavar="FOLDER", help="Where evaluations are counted. Default: tabsynth-evaluations beside the real "
-                                    "rows.")]
-NoLogOption = Annotated[bool, typer.Option("--no-log", help="Do not write down that the rows were evaluated.")]
+    "--log", metavar="FOLDER", help="The log of what was done to tables. Default: tabsynth-log beside the table.")]
+NoLogOption = Annotated[bool, typer.Option("--no-log", help="Do not write down what was done.")]
+AllowParentOption = Annotated[bool, typer.Option(
+    "--allow-synthetic-parent", help="Learn from a table that says it is synthetic; what follows is marked as a "
+                                     "further generation.")]

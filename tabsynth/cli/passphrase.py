@@ -11,8 +11,8 @@ from tabsynth.core.errors import UsageError
 _VARIABLE: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
-def passphrase_in(variable: str | None) -> str | None:
-    """What the environment variable holds; None where none is named.
+def passphrase_in(variable: str | None, *, option: str = "--passphrase-env") -> str | None:
+    """What the environment variable that `option` names holds; None where none is named.
 
     Raises:
         UsageError: there is no such variable, or what it holds is no good passphrase. The message shows nothing of it.
@@ -22,10 +22,10 @@ def passphrase_in(variable: str | None) -> str | None:
     if variable is None:
         return None
     if not _VARIABLE.fullmatch(variable):
-        raise UsageError("--passphrase-env takes the name of an environment variable, not the passphrase itself.",
+        raise UsageError(f"{option} takes the name of an environment variable, not the passphrase itself.",
                          fix="Put the passphrase into a variable, such as TABSYNTH_PASSPHRASE, and name that.")
     if variable not in os.environ:
-        raise UsageError(f"the environment variable {variable} that --passphrase-env names is not set.",
+        raise UsageError(f"the environment variable {variable} that {option} names is not set.",
                          fix="Set it to the passphrase and export it.")
     check_passphrase(os.environ[variable])
     return os.environ[variable]

@@ -66,8 +66,12 @@ def sha256_file(path: Path) -> str:
 
 
 @contextmanager
-def replace_file(path: Path, *, force: bool = False) -> Iterator[IO[bytes]]:
-    """A binary file that appears under its name only when the block ends without an error."""
+def replace_file(path: Path, *, force: bool = False, mode: int | None = None) -> Iterator[IO[bytes]]:
+    """A binary file that appears under its name only when the block ends without an error.
+
+    Args:
+        mode: who may read it; None = as for any new file. No byte is ever readable by more.
+    """
     refuse_existing(path, force=force)
     check_writable(path)
     try:
@@ -82,7 +86,7 @@ def replace_file(path: Path, *, force: bool = False) -> Iterator[IO[bytes]]:
             os.fsync(handle.fileno())
         mask = os.umask(0)
         os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(0o666 & ~mask if mode is None else mode)
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)

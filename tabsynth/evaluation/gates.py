@@ -47,7 +47,7 @@ class Facts:
 
 
 UNBOUNDED: Final = Facts(guarantee=False, epsilon=math.inf, delta=math.inf, total_epsilon=math.inf,
-                         total_delta=math.inf, generation_depth=1)
+                         total_delta=math.inf)
 """What is known of a release without differential privacy: nothing bounds it."""
 
 _SMALLER: Final = "Ask for a smaller --epsilon or --delta; what was spent on the population stays spent."

@@ -17,8 +17,8 @@ from tabsynth.core.schema import Schema
 from tabsynth.core.schema_file import load_schema
 from tabsynth.core.table import Table
 from tabsynth.evaluation.policy import load_policy, own_bounds
+from tabsynth.pipeline.activity_log import Keeping, file_digest
 from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
-from tabsynth.pipeline.evaluation_log import Keeping
 from tabsynth.pipeline.fit import Fitted, load_model
 from tabsynth.pipeline.inputs import stem
 from tabsynth.pipeline.limits import reached
@@ -76,8 +76,9 @@ def assess(request: Request, *, progress: Progress = silent) -> tuple[Evaluation
                       draw=None if model is None else draw_of(model),
                       refit=None if model is None else refit_of(model), progress=progress)
     if log is not None:
-        result = replace(result, selection=log.record(
-            real, synth, model=None if request.fitted is None else sha256_file(request.fitted),
+        result = replace(result, selection=log.evaluated(
+            real, synth, input=file_digest(request.train),
+            model=None if request.fitted is None else sha256_file(request.fitted),
             policy=result.policy.name, tier=request.tier, outcome=result.outcome))
     context = report_context(real.schema, result, dataset=real.schema.name or stem(request.train), synth=synth,
                              train=real, holdout=held, fitted=model, evaluation_seed=request.seed)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from tabsynth.core import artifact
 from tabsynth.core.coding import ROWS, Coding, rows_column
 from tabsynth.core.schema import Column
+from tabsynth.pipeline.labels import Parentage, further_generation
 from tabsynth.privacy.statement import Statement
 
 NAMES: Final = {"levels": ("level", "levels"), "values": ("value", "values"),
@@ -106,6 +107,9 @@ def lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if facts["info"].get("calibration"):
         found = facts["info"]["calibration"]
         yield "Choice", f"mode {found['mode']}: {found['reason']}"
+    origin = Parentage.of(facts["info"])
+    if origin.parents:
+        yield "Parent", further_generation(origin)
     if "refinement" in facts["info"]:
         yield "Refined", refinement(facts["info"]["refinement"])
     yield "Unit", f"column {facts['unit']}, whose ids are made anew" if facts["unit"] else \

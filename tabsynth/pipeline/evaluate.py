@@ -22,7 +22,16 @@ from tabsynth.evaluation.verdict import Verdict, judge
 from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.split import units_of
 from tabsynth.reports import document as documents
-from tabsynth.reports.context import UNKNOWN_MODEL, Counts, Decision, Outcome, ReportContext, Selection, column_facts
+from tabsynth.reports.context import (
+    UNKNOWN_MODEL,
+    UNSIGNED,
+    Counts,
+    Decision,
+    Outcome,
+    ReportContext,
+    Selection,
+    column_facts,
+)
 
 PACKAGES: Final = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "safetensors")
 
@@ -108,7 +117,8 @@ def scope(policy: Policy, *, tier: int = 1, sections: Collection[str] | None = N
 
 def report_context(schema: Schema, evaluation: Evaluation, *, dataset: str, synth: Table, train: Table, holdout: Table,
                    fitted: Fitted | None = None, commands: tuple[str, ...] = (),
-                   sampling_seed: int | None = None, evaluation_seed: int | None = None) -> ReportContext:
+                   sampling_seed: int | None = None, evaluation_seed: int | None = None,
+                   signature: str = UNSIGNED) -> ReportContext:
     """Everything a report says beside findings; what a reader may see of it is the report class's business."""
     return ReportContext(
         dataset=dataset, model=fitted.choice.model if fitted else UNKNOWN_MODEL,
@@ -120,7 +130,8 @@ def report_context(schema: Schema, evaluation: Evaluation, *, dataset: str, synt
         calibration=fitted.info.get("calibration") if fitted else None,
         statement=fitted.statement.to_json() if fitted and fitted.statement else None,
         versions=versions(), commands=commands, sampling_seed=sampling_seed, evaluation_seed=evaluation_seed,
-        selection=evaluation.selection)
+        selection=evaluation.selection, signature=signature,
+        generation_depth=fitted.parentage.generation_depth if fitted else 1)
 
 
 def document(evaluation: Evaluation, context: ReportContext, report_class: str) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from tabsynth.pipeline import evaluate as evaluation
 from tabsynth.pipeline import frames
 from tabsynth.pipeline import release as releases
 from tabsynth.pipeline import split as splits
-from tabsynth.pipeline.evaluation_log import Keeping
+from tabsynth.pipeline.activity_log import Keeping
 from tabsynth.pipeline.fit import Privacy
 from tabsynth.pipeline.inputs import Input, Reading, require_unit
+from tabsynth.pipeline.keys import read_private
 from tabsynth.pipeline.refit import draw_of, refit_of
 from tabsynth.pipeline.synthesizer import TabularSynthesizer
 from tabsynth.reports.stated import stated
@@ -77,15 +78,15 @@ def evaluate(synthetic: Any, train: Any, holdout: Any, *, schema: Schema | str |
         schema = fitted.schema_
     real, _ = frames.to_table(train, schema, unit=unit)
     held, synth = (_under(real.schema, frame, name) for frame, name in ((holdout, "holdout"), (synthetic, "synthetic")))
-    book = Keeping(log is not None, None if log is None else Path(log)).open(Path("."), real.schema.name or "table")
+    book = Keeping(log is not None, None if log is None else Path(log)).open(Path("."))
     result = evaluation.evaluate(
         synth, real, held, seed=seed, policy=policy, tier=tier, progress=progress,
         draw=None if fitted is None else draw_of(fitted.fitted_),
         refit=None if fitted is None else refit_of(fitted.fitted_))
     if book is None:
         return result
-    return replace(result, selection=book.record(real, synth, model=None, policy=result.policy.name, tier=tier,
-                                                 outcome=result.outcome))
+    return replace(result, selection=book.evaluated(real, synth, model=None, policy=result.policy.name, tier=tier,
+                                                    outcome=result.outcome))
 
 
 def release(data: Any, output: str | Path, *, epsilon: float | str | None = None, no_dp: bool = False,
@@ -96,6 +97,7 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
             disclose_evaluation: bool = False, seed: int | None = None, name: str = "table",
             log: str | Path | None = None, force: bool = False, passphrase: str | None = None,
             guidance: Sequence[str] | None = None, context: str | Path | None = None,
+            sign: str | Path | None = None, key_passphrase: str | None = None, allow_synthetic_parent: bool = False,
             progress: Progress = silent) -> releases.Released:
     """The main job: split by person, fit, sample, evaluate, judge, and write a release folder.
 
@@ -109,11 +111,13 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
         name: what the table is called in the report and, without a declared population, in the ledger (frames only).
         settings, mode: see `TabularSynthesizer`.
         ledger: with epsilon; None = ``tabsynth-ledger`` beside the input, for frames in the working directory.
-        log: folder in which the evaluation is written down; None = ``tabsynth-evaluations`` beside the input, for
+        log: folder in which the release is written down; None = ``tabsynth-log`` beside the input, for
             frames nowhere.
         passphrase: encrypt the model file in ``internal/`` under it.
         guidance: names of the packs that the report relies on; None = those of the EU and of HIPAA.
         context: YAML file with what you state of the release: purpose, recipient, ...; see ``reports.stated``.
+        sign: private key file whose owner signs the manifests, see ``tabsynth keys new``. key_passphrase: of that file.
+        allow_synthetic_parent: learn from a file that says it is synthetic.
 
     Raises:
         UsageError: privacy was not chosen, or chosen twice. Every error of the steps.
@@ -132,6 +136,8 @@ def release(data: Any, output: str | Path, *, epsilon: float | str | None = None
         table=str(data) if by_path else "", output=Path(output), privacy=privacy, reading=reading, model=model,
         settings=settings, mode=mode, refine=refine, rows=n, seed=seed, policy=policy, holdout=holdout,
         disclose_evaluation=disclose_evaluation, force=force, passphrase=passphrase,
+        signer=None if sign is None else read_private(Path(sign), passphrase=key_passphrase),
+        allow_synthetic_parent=allow_synthetic_parent,
         log=Keeping(by_path or log is not None, None if log is None else Path(log)),
         stated=stated(None if context is None else Path(context), None if guidance is None else ",".join(guidance)),
         source=None if by_path else _input(data, schema, unit, name, private=privacy is not None))

@@ -24,6 +24,7 @@ from tabsynth.models.refined import restored
 from tabsynth.pipeline.auto import Choice, choose, select
 from tabsynth.pipeline.calibration import Mode, mode_for
 from tabsynth.pipeline.inputs import AnyInput
+from tabsynth.pipeline.labels import REAL, Parentage
 from tabsynth.pipeline.refine import Build, refined
 from tabsynth.pipeline.settings import configured
 from tabsynth.pipeline.split import require_units
@@ -69,6 +70,11 @@ class Fitted:
     def personal_data(self) -> bool:
         return bool(self.privacy["personal_data"])
 
+    @property
+    def parentage(self) -> Parentage:
+        """What the model learned from, and so what its rows are."""
+        return Parentage.of(self.info)
+
     def save(self, path: Path, *, passphrase: str | None = None, force: bool = False) -> None:
         """Write the model file, encrypted where there is a passphrase; see ``core.artifact``."""
         artifact.save(path, artifact.Artifact(
@@ -90,7 +96,7 @@ def load_model(path: Path, *, passphrase: str | None = None) -> Fitted:
 
 def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None = None, rng: np.random.Generator,
         settings: Mapping[str, Any] | None = None, mode: str | None = None, refine: bool = False,
-        progress: Progress = silent) -> Fitted:
+        parentage: Parentage = REAL, progress: Progress = silent) -> Fitted:
     """Fit a model to a table.
 
     Args:
@@ -102,6 +108,7 @@ def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None 
         mode: how the complexity of a model without a guarantee is calibrated; one of ``calibration.MODES``, None =
             "balanced" where the model can be calibrated. `settings` stay as they are.
         refine: thin the model's rows by a critic, if that pays; see ``pipeline.refine``. Not with epsilon.
+        parentage: of the table, where it is itself synthetic; the model's rows are then one generation further.
 
     Raises:
         PrivacyError: refused budget, cap exceeded, ledger locked or broken, missing public facts.
@@ -113,7 +120,7 @@ def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None 
     calibrated = mode_for(mode, model, private=privacy.wanted)
     require_columns(table.schema)
     unfitted = build(choice.model, settings)
-    info = {"tabsynth": tabsynth.__version__, "settings": dict(settings or {})}
+    info = {"tabsynth": tabsynth.__version__, "settings": dict(settings or {}), **parentage.to_json()}
     if privacy.wanted:
         assert isinstance(table, Table)
         return fit_private(table, unfitted, choice, privacy, info, rng=rng, progress=progress)

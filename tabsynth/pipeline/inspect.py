@@ -16,6 +16,7 @@ from tabsynth.core.schema_file import dump_schema
 from tabsynth.datasets import formats
 from tabsynth.datasets.guess import Guessed, guess, proposals
 from tabsynth.pipeline.inputs import DEMO, Reading, overridden, stem
+from tabsynth.pipeline.labels import Label, label_of
 
 SCHEMA_HEADER: Final = """\
 # Schema of {name}, guessed. Read it, correct it, keep it: a fit learns from here what a column is.
@@ -39,10 +40,11 @@ VALUES_HEADER: Final = """\
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was guessed about a table."""
+    """What was guessed about a table. label: what says that it is synthetic, if anything does."""
 
     name: str
     guessed: Guessed
+    label: Label | None = None
 
     @property
     def schema(self) -> Schema:
@@ -52,7 +54,8 @@ class Inspection:
         """The schema as YAML, each column under a comment with the guess, its confidence and what follows."""
         notes = {note.column: note for note in self.guessed.notes}
         order = iter(self.schema.names)
-        return SCHEMA_HEADER.format(name=self.name, population=json.dumps(stem(self.name))) + "\n".join(
+        told = "" if self.label is None else f"# {self.name} is {self.label.text()}\n"
+        return told + SCHEMA_HEADER.format(name=self.name, population=json.dumps(stem(self.name))) + "\n".join(
             _commented(dump_schema(self.schema).splitlines(), order, notes)) + "\n"
 
     def values_text(self) -> str:
@@ -63,8 +66,8 @@ class Inspection:
     def to_json(self) -> dict[str, Any]:
         """For ``--json``: notes without values."""
         dialect = self.schema.dialect
-        return {"table": self.name, "unit": self.schema.unit, "dialect": None if dialect is None else asdict(dialect),
-                "columns": [
+        return {"table": self.name, "synthetic": None if self.label is None else asdict(self.label),
+                "unit": self.schema.unit, "dialect": None if dialect is None else asdict(dialect), "columns": [
             {"name": n.column, "kind": n.kind, "role": n.role, "confidence": n.confidence, "reason": n.reason,
              "consequence": n.consequence} for n in self.guessed.notes]}
 
@@ -94,7 +97,8 @@ def inspect_table(spec: str, reading: Reading) -> Inspection:
                          fix="See tabsynth/datasets/schemas/.")
     dialect: Dialect | None = overridden(None, reading)
     source = formats.scan(spec, format=reading.format, dialect=dialect)
-    return Inspection(Path(spec).name, guess(source, unit=reading.unit, missing=reading.na, exact=False))
+    guessed = guess(source, unit=reading.unit, missing=reading.na, exact=False)
+    return Inspection(Path(spec).name, guessed, label_of(spec))
 
 
 def write_schema(inspection: Inspection, path: Path, *, with_values: bool, force: bool) -> list[Path]:

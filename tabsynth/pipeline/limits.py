@@ -38,7 +38,7 @@ def refuse_beforehand(policy: Policy, facts: Facts) -> None:
 
 
 def planned(schema: Schema | None, privacy: Privacy | None, *, unit: str | None, holdout: float,
-            parts: Split | None = None) -> Facts:
+            generation_depth: int = 1, parts: Split | None = None) -> Facts:
     """What is known of a release before its fit.
 
     With epsilon the people are those that the schema declares: counting rows, and refusing for what they are, would be
@@ -49,17 +49,20 @@ def planned(schema: Schema | None, privacy: Privacy | None, *, unit: str | None,
         privacy: with ledger and population named; None = without differential privacy.
         unit: as typed; "row" says that every row is another person.
         holdout: share of the people kept from the model. parts: the split, where there is one.
+        generation_depth: of the rows that would come out.
     """
     named = unit is not None or (schema is not None and schema.unit is not None)
     if privacy is None or schema is None:
         train, holdout_people = (None, None) if parts is None else (units_of(parts.train), units_of(parts.holdout))
-        return replace(UNBOUNDED, unit=named, train_people=train, holdout_people=holdout_people)
+        return replace(UNBOUNDED, unit=named, generation_depth=generation_depth, train_people=train,
+                       holdout_people=holdout_people)
     budget = budget_for(privacy, schema)
     before = _totals(privacy)
     after = Totals(before.releases + 1, before.cost + budget.allowance, before.delta + budget.delta)
     declared = schema.population.declared_units if schema.population else None
     return Facts(
-        guarantee=True, unit=named, generation_depth=1, epsilon=float(budget.epsilon), delta=float(budget.delta),
+        guarantee=True, unit=named, generation_depth=generation_depth, epsilon=float(budget.epsilon),
+        delta=float(budget.delta),
         total_epsilon=after.epsilon, total_delta=float(after.delta),
         train_people=None if declared is None else round(declared * (1 - holdout)),
         holdout_people=None if declared is None else round(declared * holdout))
@@ -71,8 +74,8 @@ def reached(fitted: Fitted | None, schema: Schema, *, unit: str | None) -> Facts
     if fitted is None:
         return Facts(unit=named)
     if fitted.statement is None:
-        return replace(UNBOUNDED, unit=named)
-    return replace(_promised(fitted.statement), unit=True, generation_depth=1)
+        return replace(UNBOUNDED, unit=named, generation_depth=fitted.parentage.generation_depth)
+    return replace(_promised(fitted.statement), unit=True, generation_depth=fitted.parentage.generation_depth)
 
 
 def _promised(statement: Statement) -> Facts:

@@ -75,14 +75,15 @@ class Rehearsal:
 
 def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, Any] | None, privacy: Privacy | None,
              files: Sequence[str], mode: str | None = None, refine: bool = False, policy: Policy | None = None,
-             holdout: float = HOLDOUT) -> Rehearsal:
+             holdout: float = HOLDOUT, generation_depth: int = 1) -> Rehearsal:
     """Check what can be checked without a row.
 
     Args:
         spec, reading: the table, as for ``pipeline.inputs.read_input``.
         privacy: None = without differential privacy. Its population "unnamed" stands for the default.
         files: what would be written, already known to be free.
-        policy, holdout: of a release; what the policy asks for and schema, options and ledger tell is held here.
+        policy, holdout, generation_depth: of a release; what the policy asks for and schema, options and ledger tell is
+            held here.
 
     Raises:
         The errors that the real run would end with, as far as schema, header line, options and ledger tell.
@@ -108,7 +109,8 @@ def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, 
             spent = _spent(ledger, population)
             privacy = replace(privacy, ledger=ledger, population=population)
     if policy is not None:
-        refuse_beforehand(policy, planned(schema, privacy, unit=reading.unit, holdout=holdout))
+        refuse_beforehand(policy, planned(schema, privacy, unit=reading.unit, holdout=holdout,
+                                          generation_depth=generation_depth))
     return Rehearsal(spec, source, unit, tuple(columns), tuple(n for n in names if n not in columns), choice, budget,
                      ledger, population, spent, tuple(files))
 

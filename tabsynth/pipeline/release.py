@@ -18,23 +18,26 @@ from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.files import check_folder, prepare_folder, sha256_file
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.sealing import check_passphrase
+from tabsynth.core.signing import PrivateKey
 from tabsynth.core.table import Table
 from tabsynth.evaluation.policy import Policy, load_policy, own_bounds
+from tabsynth.pipeline.activity_log import PARTS, ActivityLog, Keeping, file_digest, is_nameless
 from tabsynth.pipeline.auto import choose
 from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
-from tabsynth.pipeline.evaluation_log import EvaluationLog, Keeping
 from tabsynth.pipeline.fit import Fitted, Privacy, fit
-from tabsynth.pipeline.inputs import DEMO, Input, Reading, read_input
+from tabsynth.pipeline.inputs import Input, Reading, read_input
+from tabsynth.pipeline.labels import marks, parentage
 from tabsynth.pipeline.limits import planned, reached, refuse_beforehand
 from tabsynth.pipeline.refit import draw_of
 from tabsynth.pipeline.rows import default_rows
 from tabsynth.pipeline.split import HOLDOUT, Split, key_from_seed, require_units, split
 from tabsynth.pipeline.synthesizer import generator
-from tabsynth.reports import exports, provenance
-from tabsynth.reports.context import Outcome, ReportContext
+from tabsynth.reports import exports, guarantee, provenance
+from tabsynth.reports.context import UNSIGNED, Outcome, ReportContext
 from tabsynth.reports.renderers import html
 
-PARTS: Final = ("share", "internal")
+PACKAGES: Final = "packages.txt"
+"""In ``internal/``: what was installed."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Request:
             else beside the input.
         passphrase: encrypt ``internal/model.tabsynth`` under it; None = do not.
         stated: what a person says of the release, see ``reports.stated``.
+        signer: whose signature stands beside the manifests; None = unsigned.
+        allow_synthetic_parent: learn from a table that says it is synthetic.
     """
 
     table: str
@@ -84,6 +89,13 @@ class Request:
     log: Keeping = field(default_factory=Keeping)
     passphrase: str | None = field(default=None, repr=False)
     stated: Mapping[str, Any] = field(default_factory=dict)
+    signer: PrivateKey | None = field(default=None, repr=False)
+    allow_synthetic_parent: bool = False
+
+    @property
+    def signature(self) -> str:
+        """Fingerprint of the key that signs, or "unsigned"."""
+        return UNSIGNED if self.signer is None else self.signer.public.fingerprint
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,7 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
         the policy refuses before the fit. What it refuses later is written, as REFUSED.
     """
     policy = refuse_early(request)
+    origin = parentage(request.table, allow=request.allow_synthetic_parent)
     progress("read", 0, 1)
     source = request.source or read_input(request.table, request.reading, public_only=request.privacy is not None)
     progress("read", 1, 1)
@@ -116,26 +129,29 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     rng = generator(request.seed)
     privacy = None if request.privacy is None else named(request.privacy, source)
     refuse_beforehand(policy, planned(source.table.schema, privacy, unit=request.reading.unit, holdout=request.holdout,
-                                      parts=parts))
+                                      generation_depth=origin.generation_depth, parts=parts))
     fitted = fit(parts.train, model=request.model, privacy=privacy, rng=rng, settings=request.settings,
-                 mode=request.mode, refine=request.refine, progress=progress)
+                 mode=request.mode, refine=request.refine, parentage=origin, progress=progress)
     synth = draw_rows(fitted, request.rows or default_rows(fitted, parts.train), rng, progress)
     evaluation = evaluate(
         synth, parts.train, parts.holdout, seed=request.seed or 0, policy=policy,
         facts=reached(fitted, source.table.schema, unit=request.reading.unit),
         own=own_bounds(request.under, request.over), draw=draw_of(fitted), progress=progress)
     if log is not None:  # the whole table: with DP the training part is another one each time
-        evaluation = replace(evaluation, selection=log.record(
-            source.table, synth, model=None, policy=evaluation.policy.name, tier=1, outcome=evaluation.outcome))
+        evaluation = replace(evaluation, selection=log.evaluated(
+            source.table, synth, input=file_digest(request.table), model=None, policy=evaluation.policy.name, tier=1,
+            outcome=evaluation.outcome))
     progress("write", 0, 1)
     context = report_context(
         source.table.schema, evaluation, dataset=source.name, synth=synth, train=parts.train, holdout=parts.holdout,
         fitted=fitted, commands=(request.command,) if request.command else (),
-        sampling_seed=request.seed, evaluation_seed=request.seed or 0)
+        sampling_seed=request.seed, evaluation_seed=request.seed or 0, signature=request.signature)
     context = replace(context, **request.stated)
     with staging(request.output) as folder:
         write_parts(folder, request, source, parts, fitted, synth, evaluation, context)
         publish(folder, request.output)
+    if log is not None:
+        log_release(log, request, evaluation)
     progress("write", 1, 1)
     return Released(request.output, evaluation.outcome, evaluation, fitted, len(synth), context)
 
@@ -158,10 +174,19 @@ def named(privacy: Privacy, source: Input[Table]) -> Privacy:
                        allow_large=privacy.allow_large)
 
 
-def log_for(request: Request, source: Input[Table]) -> EvaluationLog | None:
-    """The book of the table's evaluations, refused now if it could not be written later."""
+def log_for(request: Request, source: Input[Table]) -> ActivityLog | None:
+    """The log of the table's folder, refused now if it could not be written later."""
     ledger = None if request.privacy is None else request.privacy.ledger
-    return request.log.open(source.folder if ledger is None else ledger.parent, source.name)
+    return request.log.open(source.folder if ledger is None else ledger.parent)
+
+
+def log_release(log: ActivityLog, request: Request, evaluation: Evaluation) -> None:
+    """Write the finished release down: what it was made from, and the manifest that tells everything else."""
+    refused = evaluation.outcome == "REFUSED"
+    manifest = request.output / ("internal" if refused else "share") / (
+        provenance.REFUSED_NAME if refused else provenance.MANIFEST_NAME)
+    log.add("release", input=file_digest(request.table), model=sha256_file(request.output / "internal/model.tabsynth"),
+            output=sha256_file(manifest), policy=evaluation.policy.name, outcome=evaluation.outcome)
 
 
 def draw_rows(fitted: Fitted, n: int, rng: Any, progress: Progress) -> Table:
@@ -184,22 +209,26 @@ def write_parts(folder: Path, request: Request, source: Input[Table], parts: Spl
     internal.mkdir()
     share.mkdir(exist_ok=True)
     mark = ".REFUSED" if refused else ""
-    files = write_tables(share, synth, mark)
+    files = write_tables(share, synth, mark, generation_depth=fitted.parentage.generation_depth)
     context = replace(context, files={name: sha256_file(share / name) for name in files})
     write_report(internal, document(evaluation, context, "internal"), name="report")
     fitted.save(internal / "model.tabsynth", passphrase=request.passphrase)
     write_json(internal / "split.json", {"table": source.name, **parts.facts()})
+    (internal / PACKAGES).write_bytes(provenance.lock_text())
     if not refused:
         write_report(share, document(evaluation, context, share_class(request, evaluation.policy)), name="report")
     if fitted.statement is not None:
         write_json(share / "statement.json", fitted.statement.to_json())
-    origin = origin_of(request, source, fitted, evaluation, internal)
-    if not refused:
-        exports.write(share, tables=files, training_fingerprint=origin.training_fingerprint)
-    content = provenance.manifest(share, origin, facts=files)
-    provenance.write_manifest(share, content)
+    origin = origin_of(request, source, parts, fitted, evaluation, internal)
     if refused:
-        (share / provenance.MANIFEST_NAME).rename(share / "manifest.REFUSED.json")
+        content = provenance.manifest(internal, replace(origin, part="internal"), facts=files)
+        provenance.write_manifest(internal, content, name=provenance.REFUSED_NAME, signer=request.signer)
+        return
+    exports.write(share, tables=files, training_fingerprint=origin.training_fingerprint)
+    content = provenance.manifest(share, origin, facts=files)
+    shared = provenance.write_manifest(share, content, signer=request.signer)
+    inside = replace(origin, part="internal", statement=None, share_manifest_sha256=sha256_file(shared))
+    provenance.write_manifest(internal, provenance.manifest(internal, inside), signer=request.signer)
 
 
 def share_class(request: Request, policy: Policy) -> str:
@@ -207,14 +236,14 @@ def share_class(request: Request, policy: Policy) -> str:
     return policy.report_class if request.privacy is None or request.disclose_evaluation else "statement"
 
 
-def write_tables(folder: Path, synth: Table, mark: str) -> dict[str, provenance.FileFact]:
+def write_tables(folder: Path, synth: Table, mark: str, *, generation_depth: int) -> dict[str, provenance.FileFact]:
     """The synthetic table as CSV and Parquet, and what the manifest says of them."""
     from tabsynth.datasets import formats
 
     facts = {}
     for suffix in ("csv", "parquet"):
         name = f"synthetic{mark}.{suffix}"
-        formats.write(synth.batches(), folder / name)
+        formats.write(synth.batches(), folder / name, marks=marks(generation_depth))
         facts[name] = provenance.FileFact(len(synth), len(synth.schema.columns),
                                           provenance.schema_sha256(synth.schema), "synthetic table")
     return facts
@@ -231,30 +260,34 @@ def write_json(path: Path, value: Any) -> None:
     path.write_bytes(canonical_json(value) + b"\n")
 
 
-def origin_of(request: Request, source: Input[Table], fitted: Fitted, evaluation: Evaluation,
+def origin_of(request: Request, source: Input[Table], parts: Split, fitted: Fitted, evaluation: Evaluation,
               internal: Path) -> provenance.Origin:
-    """The manifest's provenance. Under DP no fingerprint of the training table leaves the house, keyed or not."""
-    fingerprint = None
-    path = Path(source_path(request.table))
-    if request.privacy is None and path.is_file():
-        key = secrets.token_bytes(32)
-        write_json(internal / "fingerprint-key.json", {"fingerprint_key": key.hex()})
-        fingerprint = provenance.fingerprint(path, key)
+    """The manifest's provenance. Under DP no fingerprint of anything real leaves the house, keyed or not."""
+    statement = fitted.statement
+    real = {} if statement is not None else fingerprints(request, internal)
     return provenance.Origin(
         dataset=source.name, outcome=evaluation.outcome, created=datetime.now(UTC).date().isoformat(),
+        schema_sha256=provenance.schema_sha256(source.table.schema), lock_sha256=sha256_file(internal / PACKAGES),
+        split=parts.public_facts(), report="report.json", statement=None if statement is None else "statement.json",
         config={"model": fitted.choice.model, "settings": dict(fitted.info["settings"]), "refine": request.refine,
                 "policy": evaluation.policy.name,
                 "holdout": request.holdout, "schema": source.schema_source,
                 "differential_privacy": request.privacy is not None},
-        training_fingerprint=fingerprint,
-        model_sha256=sha256_file(internal / "model.tabsynth") if fitted.statement is not None else None,
-        sampling_seed=request.seed, statement="statement.json" if fitted.statement is not None else None,
-        report="report.json")
+        parents=fitted.parentage.parents, generation_depth=fitted.parentage.generation_depth,
+        training_fingerprint=real.get("training"), evaluation_fingerprint=real.get("evaluation"),
+        model_sha256=None if statement is None else sha256_file(internal / "model.tabsynth"),
+        ledger=None if statement is None else guarantee.ledger_entry(statement.document),
+        sampling_seed=request.seed, signature=request.signature)
 
 
-def source_path(table: str) -> str:
-    """The input as a path; bundled tables and stdin have none."""
-    return "" if table == "-" or table.startswith(DEMO) else table
+def fingerprints(request: Request, internal: Path) -> dict[str, str]:
+    """Keyed hashes of the training file, if it is one, and of the internal report; their key goes to ``internal/``."""
+    key = secrets.token_bytes(32)
+    write_json(internal / "fingerprint-key.json", {"fingerprint_key": key.hex()})
+    files = {"evaluation": internal / "report.json"}
+    if not is_nameless(request.table):
+        files["training"] = Path(request.table)
+    return {name: provenance.fingerprint(path, key) for name, path in files.items()}
 
 
 def refuse_early(request: Request) -> Policy:

@@ -18,6 +18,7 @@ from tabsynth.core.partial import Partial, partial_file
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.rules.expression import Expression
 from tabsynth.core.table import Table
+from tabsynth.pipeline import labels
 from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.workers import Workers, useful_jobs
 
@@ -54,7 +55,8 @@ def sample_to_file(fitted: Fitted, path: Path | str, n: int, *, rng: np.random.G
         raise UsageError("--resume needs a seed, and a file to go on with.", fix="Pass --seed and -o FILE.")
     condition = None if where is None else Expression.parse(where, fitted.generator.coding_.schema)
     balance = given if isinstance(given, Balanced) else None
-    marks = {} if balance is None else {BALANCED: balance.column.name}
+    marks = {**labels.marks(fitted.parentage.generation_depth),
+             **({} if balance is None else {BALANCED: balance.column.name})}
     jobs = useful_jobs(jobs, n, where=where is not None)
     pool: AbstractContextManager[Workers | None] = nullcontext() if jobs == 1 else Workers(
         fitted.generator, jobs, where=condition, given=given)

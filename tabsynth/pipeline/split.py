@@ -16,8 +16,11 @@ from tabsynth.core.compact import Compact
 from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.files import prepare_folder, refuse_existing, replace_file
 from tabsynth.core.table import Cells, Table
+from tabsynth.pipeline import labels
+from tabsynth.pipeline.labels import Parentage
 
 HOLDOUT: Final = 0.2
+METHOD: Final = "BLAKE2b of the unit's id, keyed"
 MIN_UNITS: Final = 30
 """Fewer people than this cannot be split into a train and a holdout table that say anything."""
 
@@ -33,9 +36,13 @@ class Split:
 
     def facts(self) -> dict[str, Any]:
         """For ``internal/split.json``."""
-        return {"method": "BLAKE2b of the unit's id, keyed", "key": self.key.hex(), "holdout_share": self.share,
+        return {"method": METHOD, "key": self.key.hex(), "holdout_share": self.share,
                 "train": {"rows": len(self.train), "units": units_of(self.train)},
                 "holdout": {"rows": len(self.holdout), "units": units_of(self.holdout)}}
+
+    def public_facts(self) -> dict[str, Any]:
+        """For a manifest: nothing of the rows, and of the key what shows it later without telling it now."""
+        return {"method": METHOD, "holdout_share": self.share, "commitment": hashlib.sha256(self.key).hexdigest()}
 
 
 def split(table: Table, *, holdout: float = HOLDOUT, key: bytes | None = None) -> Split:
@@ -119,8 +126,12 @@ def _text_digest(text: str) -> int:
                           signed=True)
 
 
-def write_split(parts: Split, folder: Path, *, name: str, force: bool = False) -> list[Path]:
-    """Write ``train``, ``holdout`` (CSV in the table's own dialect, or Parquet for typed tables) and ``split.json``."""
+def write_split(parts: Split, folder: Path, *, name: str, force: bool = False,
+                synthetic: Parentage | None = None) -> list[Path]:
+    """Write ``train``, ``holdout`` (CSV in the table's own dialect, or Parquet for typed tables) and ``split.json``.
+
+    synthetic: of rows that are synthetic themselves; both parts then say so.
+    """
     from tabsynth.datasets import formats
 
     prepare_folder(folder)
@@ -129,7 +140,10 @@ def write_split(parts: Split, folder: Path, *, name: str, force: bool = False) -
     for target in targets:
         refuse_existing(target, force=force)
     for table, target in zip((parts.train, parts.holdout), targets, strict=False):
-        formats.write(table.batches(), target, force=force, synthetic=False)
+        formats.write(table.batches(), target, force=force, synthetic=synthetic is not None,
+                      marks=None if synthetic is None else labels.marks(synthetic.generation_depth))
+        if synthetic is not None and labels.needs_label(str(target)):
+            labels.write_label(target, parentage=synthetic, force=force)
     with replace_file(targets[-1], force=force) as handle:
         handle.write(json.dumps({"table": name, **parts.facts()}, indent=2).encode())
     return targets

@@ -18,6 +18,7 @@ UNKNOWN_MODEL: Final = "not given"
 """Name of the model where rows are evaluated without one."""
 LEARNED: Final = "learned"
 """How the treatment of a column begins that a model learns."""
+UNSIGNED: Final = "unsigned"
 DecisionSource = Literal["schema", "noisy release", "real rows"]
 
 
@@ -106,6 +107,7 @@ class ReportContext:
         purpose, recipient, legal_basis, data_sources, owner, review_date: what a person states (``reports.stated``).
         files: name -> sha256 of released files that a reader may want to check against.
         guidance: names of the packs that the report relies on (``reports.guidance``).
+        signature: fingerprint of the key that signs the release's manifest, or "unsigned".
     """
 
     dataset: str
@@ -138,6 +140,7 @@ class ReportContext:
     selection: Selection | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     guidance: tuple[str, ...] = guidance.DEFAULT
+    signature: str = UNSIGNED
 
 
 def column_facts(schema: Schema) -> tuple[ColumnFact, ...]:

@@ -127,7 +127,7 @@ def context_from(document: Mapping[str, Any]) -> ReportContext:
         **{k: data[k] for k in ("purpose", "recipient", "legal_basis", "owner", "review_date")},
         data_sources=tuple(data["data_sources"]), guidance=tuple(p["id"] for p in document["guidance"]),
         versions=made["versions"], commands=tuple(made["commands"]), sampling_seed=made["sampling_seed"],
-        evaluation_seed=made["evaluation_seed"], files=made["files"],
+        evaluation_seed=made["evaluation_seed"], files=made["files"], signature=made["signature"],
         selection=None if made["selection"] is None else Selection(**made["selection"]))
 
 
@@ -230,7 +230,7 @@ def _provenance(context: ReportContext) -> dict[str, Any]:
     return {
         "versions": dict(context.versions), "commands": list(context.commands),
         "sampling_seed": context.sampling_seed, "evaluation_seed": context.evaluation_seed,
-        "seed_policy": wording.SEED_POLICY, "files": dict(context.files),
+        "seed_policy": wording.SEED_POLICY, "files": dict(context.files), "signature": context.signature,
         "selection": None if context.selection is None else asdict(context.selection),
     }
 

@@ -330,6 +330,8 @@ class ProvenancePart(Part):
     seed_policy: Text
     selection: SelectionPart | None
     files: dict[str, Sha256]
+    signature: Text = Field(description='of the release that this report belongs to: "unsigned", or the fingerprint of '
+                                        "the key that signed its manifest")
 
 
 class Document(Part):

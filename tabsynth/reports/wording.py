@@ -90,6 +90,12 @@ DECISIONS: Final = (
     "These are decisions of named persons. They stand for the release, recipient and purpose of this report, and "
     "expire at the latest after 24 months, or when a new release or a new attack becomes known.")
 
+UNSIGNED: Final = (
+    "unsigned: the hashes in the manifest show damage, but nothing shows who made the release")
+SIGNED: Final = (
+    "by the owner of the key with fingerprint {fingerprint}; `tabsynth verify FOLDER --key PUBLIC_KEY` checks it with "
+    "a key that came to the reader by another way")
+
 SEED_POLICY: Final = (
     "The seed that drew the synthetic rows may be published. Privacy noise has no seed. The keys that split the table "
     "or bound a person's rows never leave the house.")

@@ -51,7 +51,7 @@ def test_a_copy_is_refused_and_looks_are_counted(tabsynth: Command, three: list[
     judged = {j["finding_id"]: j["verdict"] for j in document["verdict"]["judgements"]}
     assert judged["P0a"] == "finding"
     assert "validity" not in {*judged, *document["verdict"]["because"]}
-    book = tmp_path / "tabsynth-evaluations" / "train.jsonl"
+    book = tmp_path / "tabsynth-log" / "log.jsonl"
     assert len(book.read_text("utf-8").splitlines()) == 2
     book.write_text(book.read_text("utf-8").replace("REFUSED", "RELEASED"), "utf-8")
     tabsynth("attack", "copy.csv", *three, "--tier", 0).refused(3, "was changed or damaged", "--no-log")
@@ -79,4 +79,4 @@ def test_bad_wishes(tabsynth: Command, three: list[str], tmp_path: Path) -> None
     assert tabsynth("attack", "copy.csv", *three, "--tier", 3).code == 2
     tabsynth("attack", "copy.csv", *three, "--tier", 0, "--log", "copy.csv/log").refused(3, "--log", "--no-log")
     tabsynth("attack", "none.csv", *three).refused(3, "none.csv")
-    assert not (tmp_path / "tabsynth-evaluations").exists()
+    assert not (tmp_path / "tabsynth-log").exists()

@@ -18,7 +18,7 @@ from tabsynth.privacy.ledger import Ledger
 from tests.end_to_end.conftest import Command
 
 COMMANDS = ("inspect", "split", "plan", "fit", "sample", "impute", "answer", "evaluate", "attack", "report", "view",
-            "release", "verify", "ledger", "models", "doctor", "version")
+            "release", "verify", "ledger", "log", "keys", "models", "doctor", "version")
 
 
 def on_terminal(arguments: list[str], folder: Path, **variables: str) -> tuple[int, str]:

@@ -57,6 +57,15 @@ def out(released: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(released / "out", tmp_path / "out"))
 
 
+def forge(share: Path, manifest: Document) -> None:
+    """Write a manifest with a hash that fits it, and have that of ``internal/`` name it."""
+    for path, content in ((share / "manifest.json", manifest), (share.parent / "internal" / "manifest.json", None)):
+        content = content or {**json.loads(path.read_text("utf-8")), "share_manifest_sha256": hashlib.sha256(
+            (share / "manifest.json").read_bytes()).hexdigest()}
+        body = {k: v for k, v in content.items() if k != "manifest_sha256"}
+        path.write_bytes(provenance.written({**body, "manifest_sha256": provenance.sha256_json(body)}))
+
+
 def rewrite(share: Path, change: Callable[[Document], Any], name: str = "manifest.json") -> None:
     """Change a document of ``share/`` and let the manifest vouch for it."""
     content = json.loads((share / name).read_text("utf-8"))
@@ -67,8 +76,7 @@ def rewrite(share: Path, change: Callable[[Document], Any], name: str = "manifes
         old = manifest["files"][name]["sha256"]
         manifest["files"][name]["sha256"] = new = hashlib.sha256((share / name).read_bytes()).hexdigest()
         manifest |= {k: new for k in ("statement_sha256", "report_sha256") if manifest[k] == old}
-    body = {k: v for k, v in manifest.items() if k != "manifest_sha256"}
-    (share / "manifest.json").write_text(json.dumps({**body, "manifest_sha256": provenance.sha256_json(body)}), "utf-8")
+    forge(share, manifest)
 
 
 def test_a_release_and_its_parts_verify(out: Path) -> None:
@@ -119,9 +127,7 @@ def test_anything_in_place_of_a_document(out: Path, name: str, content: bytes) -
         manifest = json.loads((out / "share" / "manifest.json").read_text("utf-8"))
         manifest["files"][name]["sha256"] = hashlib.sha256(content).hexdigest()
         key = f"{name.removesuffix('.json')}_sha256"
-        body = {k: v for k, v in {**manifest, key: manifest["files"][name]["sha256"]}.items() if k != "manifest_sha256"}
-        (out / "share" / "manifest.json").write_text(
-            json.dumps({**body, "manifest_sha256": provenance.sha256_json(body)}), "utf-8")
+        forge(out / "share", {**manifest, key: manifest["files"][name]["sha256"]})
     with pytest.raises(VerificationError):
         verify(out)
 
@@ -180,5 +186,13 @@ def test_a_header_that_contradicts_itself(released: Path, tmp_path: Path, privac
 
 def test_another_model_beside_the_release(released: Path, out: Path) -> None:
     shutil.copy(released / "plain.tabsynth", out / "internal" / "model.tabsynth")
+    with pytest.raises(VerificationError, match="need not be the model that the synthetic rows came from"):
+        verify(out)
+    inside = out / "internal" / "manifest.json"
+    content = json.loads(inside.read_text("utf-8"))
+    content["files"]["model.tabsynth"]["sha256"] = hashlib.sha256(
+        (out / "internal" / "model.tabsynth").read_bytes()).hexdigest()
+    inside.write_text(json.dumps(content), "utf-8")
+    forge(out / "share", json.loads((out / "share" / "manifest.json").read_text("utf-8")))
     with pytest.raises(VerificationError, match="is not the model"):
         verify(out)

@@ -27,6 +27,7 @@ from tabsynth.reports.context import ColumnFact, Counts
 from tabsynth.reports.exports import croissant, datasheet, model_card, phrases, prov, ro_crate
 from tabsynth.reports.exports.facts import Facts, gather
 from tabsynth.reports.provenance import FileFact
+from tests.reports.test_provenance import FACTS
 
 FINGERPRINT = "ab" * 32
 TABLES = {name: FileFact(500, 4, "0" * 64, "synthetic table") for name in ("synthetic.csv", "synthetic.parquet")}
@@ -245,7 +246,7 @@ def test_the_manifest_lists_what_is_written(findings, verdict, context, tmp_path
     first = {p.name: p.read_bytes() for p in folder.iterdir()}
     exports.write(folder, tables=TABLES, training_fingerprint=None)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == first, "a companion became a fact"
-    origin = provenance.Origin("ward", "REVIEW", "2026-11-22", report="report.json")
+    origin = provenance.Origin(**{**FACTS, "report": "report.json"})
     listed = provenance.manifest(folder, origin, facts=TABLES)["files"]
     assert listed.keys() >= exports.ABOUT.keys() - {"manifest.json"}
 

@@ -63,8 +63,8 @@ def command(
     Refits of a model with epsilon are booked in no ledger and written nowhere.
     """
     from tabsynth.core.errors import UsageError
+    from tabsynth.pipeline.activity_log import Keeping
     from tabsynth.pipeline.assess import Request
-    from tabsynth.pipeline.evaluation_log import Keeping
     from tabsynth.pipeline.settings import parse_limits
 
     if tier == REFITS and fitted is None:

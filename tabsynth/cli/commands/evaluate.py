@@ -57,8 +57,8 @@ def command(
     quiet: QuietOption = False,
 ) -> None:
     """Measure and attack a synthetic table against train and holdout, and judge the findings by a policy."""
+    from tabsynth.pipeline.activity_log import Keeping
     from tabsynth.pipeline.assess import Request
-    from tabsynth.pipeline.evaluation_log import Keeping
     from tabsynth.pipeline.settings import parse_limits
     from tabsynth.reports.stated import stated
 

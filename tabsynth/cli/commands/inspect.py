@@ -87,6 +87,8 @@ def _tell_table(console: Console, inspection: Inspection) -> None:
         name = note.column if len(note.column) <= 30 else note.column[:27] + "..."
         console.say(f"{name:<30} {note.kind:<9} {note.role:<17} {note.confidence:<11}{tokens}".rstrip())
     console.say()
+    if inspection.label is not None:
+        console.tell(inspection.label.text(), label="Label")
     if inspection.dialect_text():
         console.tell(inspection.dialect_text(), label="Written")
     for note in inspection.guessed.notes:

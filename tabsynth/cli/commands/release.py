@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tabsynth.cli.console import Console, tell_rehearsal
 from tabsynth.cli.options import (
     AllowLargeOption,
+    AllowParentOption,
     ContextOption,
     DecimalOption,
     DelimiterOption,
@@ -42,6 +43,9 @@ from tabsynth.cli.options import (
     TableArgument,
     UnitOption,
 )
+
+if TYPE_CHECKING:
+    from tabsynth.core.signing import PrivateKey
 
 NAME = "release"
 SHORT = "The main job: all steps, one release folder."
@@ -74,6 +78,7 @@ def command(
     setting: SetOption = None,
     mode: ModeOption = None,
     refine: RefineOption = False,
+    allow_synthetic_parent: AllowParentOption = False,
     format: FormatOption = "auto",
     delimiter: DelimiterOption = None,
     encoding: EncodingOption = None,
@@ -81,6 +86,10 @@ def command(
     na: NaOption = None,
     log: LogOption = None,
     no_log: NoLogOption = False,
+    sign: Annotated[Path | None, typer.Option(
+        "--sign", metavar="KEY", help="Sign the manifests with this private key; see tabsynth keys new.")] = None,
+    key_passphrase_env: Annotated[str | None, typer.Option(
+        "--key-passphrase-env", metavar="NAME", help="Environment variable with the passphrase of the key.")] = None,
     passphrase_env: NewPassphraseOption = None,
     dry_run: DryRunOption = False,
     force: ForceOption = False,
@@ -93,9 +102,10 @@ def command(
     """
     from tabsynth.cli.passphrase import passphrase_in
     from tabsynth.core.errors import UsageError
-    from tabsynth.pipeline.evaluation_log import Keeping
+    from tabsynth.pipeline.activity_log import Keeping
     from tabsynth.pipeline.fit import Privacy
     from tabsynth.pipeline.inputs import Reading
+    from tabsynth.pipeline.labels import parentage
     from tabsynth.pipeline.limits import refuse_failed
     from tabsynth.pipeline.rehearsal import rehearse
     from tabsynth.pipeline.release import Request, refuse_early, release
@@ -113,11 +123,14 @@ def command(
         settings=parse_settings(setting or []), mode=mode, refine=refine, rows=n, seed=seed, policy=policy,
         under=parse_limits(fail_under or []), over=parse_limits(fail_over or []), holdout=holdout,
         disclose_evaluation=disclose_evaluation, command=shown_command(sys.argv), force=force,
-        log=Keeping(not no_log, log), passphrase=passphrase_in(passphrase_env), stated=stated(context, guidance))
+        log=Keeping(not no_log, log), passphrase=passphrase_in(passphrase_env), stated=stated(context, guidance),
+        signer=_signer(sign, key_passphrase_env), allow_synthetic_parent=allow_synthetic_parent)
     if dry_run:
         profile = refuse_early(request)
+        origin = parentage(table, allow=allow_synthetic_parent)
         tell_rehearsal(console, rehearse(table, request.reading, model=model, settings=request.settings, mode=mode,
                                          refine=refine, privacy=request.privacy, policy=profile, holdout=holdout,
+                                         generation_depth=origin.generation_depth,
                                          files=[f"{output}/share/", f"{output}/internal/"]))
         return
     with console.progress() as progress:
@@ -132,6 +145,17 @@ def command(
     refuse_failed(done.evaluation.verdict.failed, told=not (as_json or quiet))
     if done.outcome == "REFUSED":
         raise typer.Exit(1)
+
+
+def _signer(key: Path | None, variable: str | None) -> PrivateKey | None:
+    """The key that signs, opened before any work."""
+    from tabsynth.cli.passphrase import passphrase_in
+    from tabsynth.core.errors import UsageError
+    from tabsynth.pipeline.keys import read_private
+
+    if key is None and variable is not None:
+        raise UsageError("--key-passphrase-env is for a key, and none is given.", fix="Name it with --sign KEY.")
+    return None if key is None else read_private(key, passphrase=passphrase_in(variable, option="--key-passphrase-env"))
 
 
 def shown_command(arguments: list[str]) -> str:

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli.console import Console
-from tabsynth.cli.options import ForceOption, FormatOption, JsonOption, PassphraseOption, QuietOption, SeedOption
+from tabsynth.cli.options import (
+    ForceOption,
+    FormatOption,
+    JsonOption,
+    LogOption,
+    NoLogOption,
+    PassphraseOption,
+    QuietOption,
+    SeedOption,
+)
 
 NAME = "sample"
 SHORT = "Draw synthetic rows from a model."
@@ -34,6 +43,8 @@ def command(
         help="Processes that draw. Default: as many as pay. The bytes are the same for any number.")] = None,
     resume: Annotated[bool, typer.Option(
         "--resume", help="Go on with what this command, with the same --seed, has left in TABLE.partial.")] = False,
+    log: LogOption = None,
+    no_log: NoLogOption = False,
     passphrase_env: PassphraseOption = None,
     format: FormatOption = "auto",
     force: ForceOption = False,
@@ -50,9 +61,11 @@ def command(
     from tabsynth.core.files import check_writable, refuse_existing, sha256_file
     from tabsynth.core.given import Balanced
     from tabsynth.core.partial import partial_of
+    from tabsynth.pipeline.activity_log import Keeping, file_digest
     from tabsynth.pipeline.conditions import balance_text, given_rows
     from tabsynth.pipeline.fit import load_model
     from tabsynth.pipeline.inputs import read_given
+    from tabsynth.pipeline.labels import needs_label, refuse_label, write_label
     from tabsynth.pipeline.sample import sample_to_file
     from tabsynth.pipeline.synthesizer import generator
 
@@ -62,6 +75,8 @@ def command(
     if output != "-":
         refuse_existing(Path(output), force=force)
         check_writable(Path(output))
+        refuse_label(Path(output), force=force)
+    book = Keeping(not no_log, log).open_for(output)
     fitted = load_model(model, passphrase=passphrase_in(passphrase_env))
     fixed = None if given is None else read_given(given, fitted.generator.coding_.schema)
     if n is None and fixed is None:
@@ -81,11 +96,16 @@ def command(
             typer.echo(f"What was finished is in {partial_of(Path(output))[0]}; the same command with --resume goes on "
                        "from there.", err=True)
         raise
+    if needs_label(output, format):
+        write_label(Path(output), parentage=fitted.parentage, force=force)
+    if book is not None:
+        book.add("sample", model=sha256_file(model), output=file_digest(output))
     balanced = rows if isinstance(rows, Balanced) else None
     exactness = None if rows is None else conditioning(
         fitted.generator, fitted.generator.coding_, rows, generator(seed))
     console.document({
         "rows": written, "file": output, "seed": seed, "personal_data": fitted.personal_data,
+        "generation_depth": fitted.parentage.generation_depth,
         **({} if balanced is None else {"balanced": balanced.to_json()}),
         **({} if exactness is None else {"conditioning": exactness.to_json()})})
     if not as_json and output != "-":

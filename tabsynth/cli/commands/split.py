@@ -47,6 +47,7 @@ def command(
     """Split a table by person into train and holdout, by a keyed hash of each person's id."""
     from tabsynth.core.files import refuse_existing
     from tabsynth.pipeline.inputs import Reading, read_input
+    from tabsynth.pipeline.labels import label_of
     from tabsynth.pipeline.split import key_from_seed, require_units, split, write_split
 
     console = Console(as_json, quiet)
@@ -54,7 +55,8 @@ def command(
     source = read_input(table, Reading(schema, unit, format, delimiter, encoding, decimal, tuple(na or ())))
     require_units(source.table)
     parts = split(source.table, holdout=holdout, key=None if seed is None else key_from_seed(seed))
-    files = write_split(parts, output, name=source.name, force=force)
+    label = label_of(table)
+    files = write_split(parts, output, name=source.name, force=force, synthetic=None if label is None else label.part)
     facts = parts.facts()
     console.document({"files": [str(f) for f in files], **{k: v for k, v in facts.items() if k != "key"}})
     if not as_json:

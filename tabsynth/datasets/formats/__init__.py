@@ -27,7 +27,8 @@ from tabsynth.datasets.formats import parsing
 from tabsynth.datasets.formats.source import STDIO, SUFFIX, Format, Source, open_input
 from tabsynth.datasets.formats.writing import Writing
 
-__all__ = ["Source", "batches", "extra_columns", "format_of", "read", "scan", "whole", "write", "writing"]
+__all__ = ["Source", "batches", "extra_columns", "format_of", "has_metadata", "metadata", "read", "scan", "whole",
+           "write", "writing"]
 
 PARQUET_MAGIC: Final = b"PAR1"
 SYNTHETIC: Final = "tabsynth.synthetic"
@@ -145,11 +146,27 @@ def writing(path: Path | str, *, format: str = "auto", synthetic: bool = True,
 
 def is_delimited(path: Path | str, format: str = "auto") -> bool:
     """True if `write` makes delimited text of this file."""
+    return _written_as(path, format) == "csv"
+
+
+def has_metadata(path: Path | str, format: str = "auto") -> bool:
+    """True if a file that `write` makes under this name says by itself what it is."""
+    return bool(registry.find("formats", _written_as(path, format)).facts.get("metadata"))
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """What a file says of itself beside its rows; nothing, where its format has no place for it."""
+    data = open_input(path)
+    name = format_of(data.name) or _format_of_bytes(data.head(4))
+    return dict(scan(path, format=name).metadata) if registry.find("formats", name).facts.get("metadata") else {}
+
+
+def _written_as(path: Path | str, format: str) -> str:
     if format != "auto":
-        return format == "csv"
+        return format
     file = Path(path)
-    return str(path) == STDIO or _output_format(
-        file, (file.stem if file.suffix.lower() in SUFFIX else file.name).lower()) == "csv"
+    return "csv" if str(path) == STDIO else _output_format(
+        file, (file.stem if file.suffix.lower() in SUFFIX else file.name).lower())
 
 
 @contextmanager

@@ -24,6 +24,7 @@ FACTS = {
     "entry": "ParquetFormat",
     "summary": "Apache Parquet, with exact types",
     "suffixes": [".parquet", ".pq"],
+    "metadata": True,
 }
 
 BATCH_ROWS: Final = 65_536
@@ -53,7 +54,8 @@ class ParquetFormat:
                                   fix="Make it one column per value first.")
         if rows == 0:
             raise SourceError(f"{data.label} has columns but no rows.")
-        return Source(data.label, "parquet", names, None, True, lambda: _batches(data), nulls=True)
+        return Source(data.label, "parquet", names, None, True, lambda: _batches(data), nulls=True,
+                      metadata=_texts(schema.metadata or {}))
 
     @staticmethod
     def pieces(*, name: str = "", marks: Mapping[str, str] | None = None) -> ParquetPieces:
@@ -131,6 +133,10 @@ def _repeating(table: Table) -> list[str]:
 def _repeats(cells: Cells) -> bool:
     some = cells.values[:PROBED]
     return len(np.unique(some)) <= len(some) // 2
+
+
+def _texts(metadata: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {key.decode("utf-8", "replace"): text.decode("utf-8", "replace") for key, text in metadata.items()}
 
 
 def _file(raw: IO[bytes], label: str) -> Any:

@@ -41,6 +41,7 @@ class Source:
         open_batches: starts reading from the first row.
         nulls: True if a cell that is not given differs from an empty text.
         storage: Arrow type, as text, of an untyped source's columns that hold JSON numbers or booleans only.
+        metadata: what the file says of itself beside its rows, as far as it is text.
     """
 
     label: str
@@ -51,6 +52,7 @@ class Source:
     open_batches: Callable[[], Iterator[pa.RecordBatch]] = field(repr=False)
     nulls: bool = False
     storage: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows in bounded memory, with columns named as in `names`; may be called again.

@@ -17,5 +17,6 @@ def chapters(reading: Reading) -> tuple[Chapter, ...]:
 def _annex(annex: Mapping[str, Any]) -> Chapter:
     rows = tuple((row["question"], row["answer"], row["state"],
                   "; ".join(x for x in (", ".join(row["findings"]), row["source"]) if x)) for row in annex["rows"])
-    return Chapter(f"annex-{annex['pack']}-{annex['id']}".replace("_", "-"), f"{annex['title']} ({annex['pack']})", (
-        Text(annex["intro"]), Table(("Question", "What this report says", "State", "Rests on"), rows)))
+    return Chapter(f"annex-{annex['pack']}-{annex['id']}".replace("_", "-"), annex["title"], (
+        Text(annex["intro"]), Text(f"Asked by guidance pack {annex['pack']}.", small=True),
+        Table(("Question", "What this report says", "State", "Rests on"), rows)))

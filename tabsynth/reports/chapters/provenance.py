@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tabsynth.reports import wording
 from tabsynth.reports.blocks import Block, Chapter, Code, Heading, Pairs
 from tabsynth.reports.cells import plural
 from tabsynth.reports.chapters.reading import Reading
+from tabsynth.reports.context import UNSIGNED
 
 
 def chapter(reading: Reading) -> Chapter:
@@ -17,7 +19,8 @@ def chapter(reading: Reading) -> Chapter:
 
 def _blocks(document: Mapping[str, Any]) -> Iterator[Block]:
     source = document["provenance"]
-    facts = (("Sampling seed", _seed(source["sampling_seed"])), ("Evaluation seed", _seed(source["evaluation_seed"])),
+    facts = (("Signature of the manifest", _signature(source["signature"])),
+             ("Sampling seed", _seed(source["sampling_seed"])), ("Evaluation seed", _seed(source["evaluation_seed"])),
              ("Seeds and keys", source["seed_policy"]),
              ("Looks at this table", _looks(source["selection"], document["report_class"])),
              ("Versions", ", ".join(f"{k} {v}" for k, v in source["versions"].items())))
@@ -28,6 +31,11 @@ def _blocks(document: Mapping[str, Any]) -> Iterator[Block]:
     if source["files"]:
         yield Heading("Released files")
         yield Pairs(tuple((name, f"sha256 {sha}") for name, sha in sorted(source["files"].items())), code=True)
+
+
+def _signature(signer: str) -> str:
+    """Who vouches for the release, and how a reader finds out whether it is so."""
+    return wording.UNSIGNED if signer == UNSIGNED else wording.SIGNED.format(fingerprint=signer)
 
 
 def _looks(chosen: Mapping[str, Any] | None, report_class: str) -> str:

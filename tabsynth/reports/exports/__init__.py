@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from tabsynth.reports.context import UNSIGNED
 from tabsynth.reports.exports import croissant, datasheet, model_card, prov, ro_crate
 from tabsynth.reports.exports.facts import Facts, File, gather
 from tabsynth.reports.provenance import MANIFEST_NAME, FileFact
@@ -39,7 +40,9 @@ def write(folder: Path, *, tables: Mapping[str, FileFact], training_fingerprint:
 
 def render(facts: Facts) -> dict[str, str]:
     """File name -> content."""
-    beside = tuple(File(name, about) for name, about in ABOUT.items() if name != ro_crate.NAME)
+    signed = facts.document["provenance"]["signature"] != UNSIGNED
+    about = {**ABOUT, MANIFEST_NAME.replace(".json", ".sig"): "signature of the manifest"} if signed else ABOUT
+    beside = tuple(File(name, what) for name, what in about.items() if name != ro_crate.NAME)
     return {croissant.NAME: croissant.render(facts), ro_crate.NAME: ro_crate.render(facts, beside),
             prov.NAME: prov.render(facts), datasheet.NAME: datasheet.render(facts),
             model_card.NAME: model_card.render(facts)}

@@ -1,4 +1,4 @@
-"""The book of evaluations: it counts, notices changes, takes several writers, and says early where it cannot write."""
+"""The book of activities: it counts looks, notices changes, takes several writers, says early where it cannot."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ import pandas as pd
 import pytest
 
 from tabsynth.core.errors import SourceError
+from tabsynth.core.files import sha256_file
 from tabsynth.core.schema import Column, Schema
 from tabsynth.core.table import Table
 from tabsynth.pipeline import face, release
+from tabsynth.pipeline.activity_log import ActivityLog, Keeping, digest_of
 from tabsynth.pipeline.evaluate import evaluate
-from tabsynth.pipeline.evaluation_log import EvaluationLog, Keeping, digest_of
 from tabsynth.reports.context import Selection
 
 
-def record(log: EvaluationLog, train: Table, synth: Table, model: str | None = None) -> Selection:
-    return log.record(train, synth, model=model, policy="controlled", tier=1, outcome="REVIEW")
+def record(log: ActivityLog, train: Table, synth: Table, model: str | None = None) -> Selection:
+    return log.evaluated(train, synth, model=model, policy="controlled", tier=1, outcome="REVIEW")
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> EvaluationLog:
-    return EvaluationLog(tmp_path / "book" / "t.jsonl")
+def log(tmp_path: Path) -> ActivityLog:
+    return ActivityLog(tmp_path / "book" / "t.jsonl")
 
 
-def test_looks_and_models_are_counted_by_training_table(log: EvaluationLog, table: Table) -> None:
+def test_looks_and_models_are_counted_by_training_table(log: ActivityLog, table: Table) -> None:
     synth, other = table.take(slice(0, 50)), table.take(slice(50, 90))
     assert record(log, table, synth) == Selection(1, 1)
     assert record(log, table, synth) == Selection(2, 1)
@@ -42,16 +43,26 @@ def test_looks_and_models_are_counted_by_training_table(log: EvaluationLog, tabl
     assert (entries[0].policy, entries[0].tier, entries[0].outcome) == ("controlled", 1, "REVIEW")
 
 
-def test_the_book_holds_no_cell(log: EvaluationLog, table: Table) -> None:
+def test_the_book_holds_no_cell(log: ActivityLog, table: Table) -> None:
     record(log, table, table)
-    path = log._path
-    assert set(json.loads(path.read_text("utf-8"))) == {
-        "index", "date", "train", "synth", "model", "policy", "tier", "outcome", "previous", "hash"}
-    assert len(json.loads(path.read_text("utf-8"))["date"]) == 10
+    entry = json.loads(log._path.read_text("utf-8"))
+    assert set(entry) == {"index", "date", "act", "input", "rows", "synthetic", "model", "output", "policy", "tier",
+                          "outcome", "versions", "previous", "hash"}
+    assert len(entry["date"]) == 10
+    assert set(entry["versions"]) == {"tabsynth", "python"}
+
+
+def test_only_evaluations_are_looks(log: ActivityLog, table: Table) -> None:
+    log.add("fit", input="ab" * 32, model="cd" * 32)
+    log.add("sample", model="cd" * 32, output="ef" * 32)
+    assert record(log, table, table) == Selection(1, 1)
+    log.add("release", input="ab" * 32, rows=log.entries()[-1].rows, outcome="RELEASED")
+    assert record(log, table, table) == Selection(2, 1)
+    assert [e.act for e in log.entries()] == ["fit", "sample", "evaluation", "release", "evaluation"]
 
 
 @pytest.mark.parametrize("damage", ["edit", "drop", "swap", "junk", "forge"])
-def test_changes_are_noticed(log: EvaluationLog, table: Table, damage: str) -> None:
+def test_changes_are_noticed(log: ActivityLog, table: Table, damage: str) -> None:
     for _ in range(3):
         record(log, table, table)
     lines = log._path.read_text("utf-8").splitlines()
@@ -78,12 +89,12 @@ def test_changes_are_noticed(log: EvaluationLog, table: Table, damage: str) -> N
 def test_several_writers(tmp_path: Path, table: Table) -> None:
     path, part = tmp_path / "book" / "t.jsonl", table.take(slice(0, 40))
     with ThreadPoolExecutor(8) as pool:
-        counts = list(pool.map(lambda _: record(EvaluationLog(path), part, part).evaluations, range(16)))
+        counts = list(pool.map(lambda _: record(ActivityLog(path), part, part).evaluations, range(16)))
     assert sorted(counts) == list(range(1, 17))
-    EvaluationLog(path).check()
+    ActivityLog(path).check()
 
 
-def test_a_line_that_a_crash_cut_short_does_not_count(log: EvaluationLog, table: Table) -> None:
+def test_a_line_that_a_crash_cut_short_does_not_count(log: ActivityLog, table: Table) -> None:
     record(log, table, table)
     with log._path.open("ab") as handle:
         handle.write(b'{"index":1,"da')
@@ -95,15 +106,15 @@ def test_what_cannot_be_written_is_told_before_the_work_and_nothing_is_made(tmp_
     (tmp_path / "file").write_text("x")
     for keeping in (Keeping(folder=tmp_path / "file"), Keeping(folder=tmp_path / "file" / "such")):
         with pytest.raises(SourceError, match=r"--log FOLDER.*--no-log"):
-            keeping.open(tmp_path, "t")
-    assert Keeping(wanted=False, folder=tmp_path / "file").open(tmp_path, "t") is None
-    assert Keeping().open(tmp_path, "a / b") is not None
+            keeping.open(tmp_path)
+    assert Keeping(wanted=False, folder=tmp_path / "file").open(tmp_path) is None
+    assert Keeping().open(tmp_path) is not None
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
 
 
 def test_folders_above_the_book_are_made_with_it(tmp_path: Path, table: Table) -> None:
     """A release may keep its ledger, and with it this book, in an output folder that is not there yet."""
-    book = Keeping(folder=tmp_path / "out" / "book").open(tmp_path, "t")
+    book = Keeping(folder=tmp_path / "out" / "book").open(tmp_path)
     assert book is not None
     assert not (tmp_path / "out").exists()
     assert record(book, table, table) == Selection(1, 1)
@@ -114,8 +125,13 @@ def test_where_the_book_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "parts").mkdir()
     places = {spec: Keeping().open_for(spec) for spec in ("parts/train.csv.gz", "demo:rand_hie", "-")}
     assert {spec: str(log._path) for spec, log in places.items() if log} == {
-        "parts/train.csv.gz": "parts/tabsynth-evaluations/train.jsonl",
-        "demo:rand_hie": "tabsynth-evaluations/rand_hie.jsonl", "-": "tabsynth-evaluations/stdin.jsonl"}
+        "parts/train.csv.gz": "parts/tabsynth-log/log.jsonl",
+        "demo:rand_hie": "tabsynth-log/log.jsonl", "-": "tabsynth-log/log.jsonl"}
+    (tmp_path / "out" / "share").mkdir(parents=True)
+    (tmp_path / "out" / "share" / "manifest.json").write_text("{}")
+    inside = Keeping().open_for("out/share/synthetic.csv")
+    assert inside is not None
+    assert str(inside._path) == "tabsynth-log/log.jsonl", "a log inside a release would be a file that was added to it"
 
 
 def test_the_digest_looks_at_cells_and_not_at_order_or_kind(table: Table) -> None:
@@ -142,6 +158,9 @@ def test_a_release_counts_too(visits: pd.DataFrame, tmp_path: Path, monkeypatch:
         report = json.loads((tmp_path / f"out{seed}" / "share" / "report.json").read_text("utf-8"))
         assert report["provenance"]["selection"] == {"evaluations": seed, "models_compared": seed}
     assert found == [Selection(1, 1), Selection(2, 2)]
-    book = tmp_path / "tabsynth-evaluations" / "visits.jsonl"
-    digest = json.loads(book.read_text("utf-8").splitlines()[0])["train"]
-    assert not [p for p in tmp_path.glob("out*/**/*.json") if digest in p.read_text("utf-8")]
+    entries = ActivityLog(tmp_path / "tabsynth-log" / "log.jsonl").entries()
+    assert [e.act for e in entries] == ["evaluation", "release"] * 2
+    assert entries[1].output == sha256_file(tmp_path / "out1" / "share" / "manifest.json")
+    assert {e.input for e in entries} == {sha256_file(tmp_path / "visits.csv")}
+    for digest in (entries[0].rows, entries[0].input):
+        assert not [p for p in tmp_path.glob("out*/**/*.json") if str(digest) in p.read_text("utf-8")]
