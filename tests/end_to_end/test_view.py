@@ -160,6 +160,8 @@ def test_a_changed_release_is_not_shown_as_if_nothing_had_happened(tabsynth_here
         said = " ".join(tabsynth_here("view", path, "--no-open").err.split())
         assert said.startswith("NOT VERIFIED:")
         assert "report.html' was changed" in said
+    (shared / "manifest.json").rename(shared / "manifest.REFUSED.json")
+    assert tabsynth_here("view", shared, "--no-open").err.startswith("REFUSED: share is a refused release")
 
 
 def test_what_is_no_report_is_refused(tabsynth_here: Command, patients: Path, tmp_path: Path) -> None:
