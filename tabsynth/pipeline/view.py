@@ -44,7 +44,7 @@ class Review:
     Args:
         source: the file that it comes from. on_disk: it is a page already, which a browser can open.
         pages: the report in every format that lies beside it, as it was when it was checked.
-        standing: what vouches for it, in a sentence; it begins with NOT VERIFIED where something was changed.
+        standing: what vouches for it, in a sentence; it begins with REFUSED or NOT VERIFIED where nothing does.
     """
 
     source: Path
@@ -168,13 +168,14 @@ def _content(path: Path) -> bytes:
 
 def _standing(folder: Path, source: Path) -> str:
     """Whether the release that holds the report verifies, and whether that covers the report."""
-    names = (provenance.MANIFEST_NAME, provenance.REFUSED_NAME)
-    if not any((folder / part / name).is_file() for part in PARTS for name in names):
+    here = {name for name in (provenance.MANIFEST_NAME, provenance.REFUSED_NAME) for part in PARTS
+            if (folder / part / name).is_file()}
+    if not here:
         return "Not verified: no manifest lies with it, so nothing tells whether it was changed."
     try:
-        verify(folder)
+        signature = verify(folder)["signature"]
     except TabsynthError as error:
-        return f"NOT VERIFIED: {error}"
+        return f"{'REFUSED' if provenance.REFUSED_NAME in here else 'NOT VERIFIED'}: {error}"
     if not (source.parent / provenance.MANIFEST_NAME).is_file():
         return f"The release verifies, but its manifest does not cover {source.parent.name}/{source.name}."
-    return "Verified: every file is as its manifest says."
+    return f"Verified: every file is as its manifest says; {signature['meaning']}"

@@ -18,6 +18,7 @@ from tabsynth.evaluation.verdict import judge
 from tabsynth.reports import document
 from tabsynth.reports.renderers import html
 from tests.reports.conftest import CALIBRATION, CONTEXT, FINDINGS
+from tests.reports.test_charts import FINDINGS as CHARTED
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "reports"
 CLASSES: Final = ("internal", "recipient", "public", "statement")
@@ -53,13 +54,15 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="package")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The page of every class: the published examples, and a small internal report with names that are markup."""
-    internal = document.build(FINDINGS, judge(FINDINGS, load_policy("controlled")), report_class="internal",
-                              context=replace(CONTEXT, model="seqforest", calibration=CALIBRATION))
-    recipient, statement = (json.loads((EXAMPLES / f"{name}.json").read_text("utf-8"))
-                            for name in ("example", "example-private"))
-    made = {"internal": internal, "recipient": recipient, "public": document.narrow(internal, "public"),
-            "statement": statement}
+    """The page of every class: every chart, names that are markup, and the statement of the published example."""
+    statement = json.loads((EXAMPLES / "example-private.json").read_text("utf-8"))["privacy"]["statement"]
+    charted = {finding.id for finding in CHARTED}
+    findings = (*CHARTED, *(finding for finding in FINDINGS if finding.id not in charted))
+    verdict = judge(findings, load_policy("controlled"))
+    made = {report_class: document.build(
+        findings, verdict, report_class=report_class,
+        context=replace(CONTEXT, calibration=CALIBRATION, statement=statement if report_class == "statement" else None))
+        for report_class in CLASSES}
     folder = tmp_path_factory.mktemp("reports")
     for name, content in made.items():
         (folder / f"{name}.html").write_text(html.render(content), "utf-8")

@@ -151,12 +151,17 @@ def test_a_changed_release_is_not_shown_as_if_nothing_had_happened(tabsynth_here
                         "--policy", "internal-test", "--no-log", "-q", "-o", "out")
     assert run.code == 0, run.err
     shared = tmp_path / "out" / "share"
-    assert "Verified: every file" in tabsynth_here("view", shared, "--no-open").err
+    for path in (tmp_path / "out", shared, shared / "report.html"):
+        said = " ".join(tabsynth_here("view", path, "--no-open").err.split())
+        assert said.startswith("Verified: every file is as its manifest says; unsigned")
     page = shared / "report.html"
     page.write_text(page.read_text("utf-8").replace("Decision", "Decided"), "utf-8")
     for path in (tmp_path / "out", shared, page):
         said = " ".join(tabsynth_here("view", path, "--no-open").err.split())
-        assert "NOT VERIFIED: file 'report.html' was changed" in said
+        assert said.startswith("NOT VERIFIED:")
+        assert "report.html' was changed" in said
+    (shared / "manifest.json").rename(shared / "manifest.REFUSED.json")
+    assert tabsynth_here("view", shared, "--no-open").err.startswith("REFUSED: share is a refused release")
 
 
 def test_what_is_no_report_is_refused(tabsynth_here: Command, patients: Path, tmp_path: Path) -> None:
