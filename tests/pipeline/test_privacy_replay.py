@@ -27,8 +27,7 @@ from tabsynth.pipeline.fit import Privacy, fit, load_model
 from tabsynth.pipeline.inputs import Reading, read_input
 from tabsynth.pipeline.release import Request, release
 from tabsynth.privacy import curator
-from tabsynth.reports import exports
-from tabsynth.reports.exports import markdown
+from tabsynth.reports import commonmark, exports
 from tests.privacy.kit import Recorder, Replayer
 
 SCHEMA = """\
@@ -195,7 +194,7 @@ def share(folder: Path, table: Path, schema: Path) -> tuple[dict[str, Any], list
         del manifest[name]
     for name in ("report.json", "report.html", "report.pdf", "MODEL_CARD.md"):
         del manifest["files"][name]
-    content["MODEL_CARD.md"] = content["MODEL_CARD.md"].replace(markdown.text(verdict["privacy"]).encode(), b"")
+    content["MODEL_CARD.md"] = content["MODEL_CARD.md"].replace(commonmark.text(verdict["privacy"]).encode(), b"")
     return {**content, "report.json": report, "manifest.json": manifest}, [c for c in calls if c[0] != "sample"]
 
 
