@@ -209,7 +209,7 @@ def error_misreported(patch: Patch) -> None:
 
 
 def evaluation_shared(patch: Patch) -> None:
-    patch.setattr(release, "share_class", lambda request: "recipient")
+    patch.setattr(release, "share_class", lambda request, policy: "recipient")
 
 
 def retry_on_failure(patch: Patch) -> None:
