@@ -7,7 +7,7 @@ export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test lint types layers format install bench bench-tabular audit audit-evaluation constraints clean
 
-demo: $(VENV)/.core            ## the main job on the bundled real data: demo-release/
+demo: $(VENV)/.report          ## the main job on the bundled real data: demo-release/
 	$(BIN)/tabsynth release demo:rand_hie --epsilon 1 --ledger demo-release/ledger --seed 1 --force -o demo-release
 
 test: $(VENV)/.test            ## the whole test suite
@@ -58,6 +58,10 @@ $(VENV)/.venv:
 
 $(VENV)/.core: $(VENV)/.venv pyproject.toml constraints.txt
 	$(PIP) -e .
+	touch $@
+
+$(VENV)/.report: $(VENV)/.venv pyproject.toml constraints.txt
+	$(PIP) -e '.[report]'
 	touch $@
 
 $(VENV)/.test: $(VENV)/.venv pyproject.toml constraints.txt

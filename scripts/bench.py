@@ -133,8 +133,20 @@ def evaluate_one(label: str, table: Path, schema: Path | None, seed: int) -> Non
         cost = timed([*TABSYNTH, "evaluate", synth, "--train", train, "--holdout", holdout, "--fitted", stored, *known,
                       "--seed", seed, "-o", report, "-q"])
         tell("evaluate", f"{label}, {model}", {**cost, **honest_row(report)})
+        if model == "seqforest":
+            tell("report", f"{label}, {model}, for the recipient", rendered(report))
         if model == "copula":
             tell("evaluate", f"{label}, by measure", seconds_per_measure(synth, train, holdout, schema))
+
+
+def rendered(report: Path) -> dict[str, Any]:
+    """Seconds and kilobytes of each rendering, start of the command included."""
+    costs = {}
+    for form, file in (("json", "report.json"), ("md", "report.md"), ("html", "report.html"), ("pdf", "report.pdf")):
+        folder = report.parent / f"as-{form}"
+        cost = timed([*TABSYNTH, "report", report, "--class", "recipient", "--format", form, "-o", folder])
+        costs |= {f"{form}_s": cost["wall_s"], f"{form}_kb": round((folder / file).stat().st_size / 1000)}
+    return costs
 
 
 def cut(source: Path, target: Path, n_rows: int | None, n_columns: int | None) -> None:

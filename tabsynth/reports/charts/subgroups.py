@@ -51,6 +51,6 @@ def _picture(id: str, title: str, told: Sequence[dict[str, Any]], names: tuple[s
              axis: Sequence[str], text: str) -> Chart:
     told_of = [name for name in names if name is not None]
     value, other = (series(name, names) for name in told_of)
-    return Chart(id, "utility", title, rows(told, [
+    return Chart(id, "validity", title, rows(told, [
         tick(same), dot("other", by=other, size=60), dot("value", by=value)], title=axis), text,
         ("Subgroup", *told_of), tuple(row["texts"] for row in told))
