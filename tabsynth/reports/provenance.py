@@ -148,10 +148,13 @@ def verify_manifest(folder: Path, *, key: PublicKey | None = None, name: str = M
         raise SourceError(f"there is no {name} in {folder}.", fix="Name a release folder or its share part.")
     content = _read(path, Manifest)
     body = {k: v for k, v in content.items() if k != "manifest_sha256"}
-    _check_signature(path, content["signature"], key)
+    _check_signature(path, content, key)
     if content["manifest_sha256"] != sha256_json(body):
         raise VerificationError("the manifest was changed after it was written: its own hash does not match, so "
                                 "nothing that it says of the other files can be relied on.", fix=AGAIN)
+    if content["outcome"] == "REFUSED" and name != REFUSED_NAME:
+        raise VerificationError(f"{name} says that the release was refused, and was renamed since: nothing in it may be "
+                                "shared.", fix=f"Name it {REFUSED_NAME} again, or ask for a release that passed.")
     problems = list(_differences(path, content["part"], content["files"]))
     if problems:
         raise VerificationError(f"{'; '.join(problems)}.", fix=AGAIN)
@@ -240,8 +243,9 @@ def refuse_secrets(config: Mapping[str, Any], path: Sequence[str] = ()) -> None:
             refuse_secrets(value, (*path, str(key)))
 
 
-def _check_signature(path: Path, fingerprint: str, key: PublicKey | None) -> None:
-    beside = _signature_of(path)
+def _check_signature(path: Path, content: Mapping[str, Any], key: PublicKey | None) -> None:
+    """Check the signature beside `path` against what was read from there; the file is not opened a second time."""
+    beside, fingerprint = _signature_of(path), content["signature"]
     if fingerprint == UNSIGNED:
         if beside.exists():
             raise VerificationError(f"a signature lies beside a manifest that says it is unsigned: {beside.name} was "
@@ -262,7 +266,7 @@ def _check_signature(path: Path, fingerprint: str, key: PublicKey | None) -> Non
     if {found["fingerprint"], fingerprint} != {own.fingerprint}:
         raise VerificationError("the manifest and its signature name different keys: one of them was replaced.",
                                 fix=AGAIN)
-    if not own.signed(path.read_bytes(), bytes.fromhex(found["signature"])):
+    if not own.signed(written(content), bytes.fromhex(found["signature"])):
         raise VerificationError("the signature does not fit the manifest: one of them was changed after the release "
                                 "was signed.", fix=AGAIN)
 
