@@ -127,7 +127,8 @@ def read_document(path: Path) -> dict[str, Any]:
         raise SourceError(f"{path} does not exist.", fix="Make it with: tabsynth evaluate ... -o evaluation.json")
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        canonical_json(content)  # a lone surrogate can be written in JSON, and in no rendering
+    except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{path.name} is not a report document: it cannot be read as JSON.") from error
     if not isinstance(content, dict):
         raise SourceError(f"{path.name} is not a report document.")
