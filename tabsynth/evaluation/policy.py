@@ -8,7 +8,8 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from tabsynth.core.errors import SourceError, UsageError
+from tabsynth.core import yaml_text
+from tabsynth.core.errors import SchemaError, SourceError, UsageError
 from tabsynth.evaluation.disclosure import MIN_CELL
 from tabsynth.evaluation.gates import Bound, Limited, Requirement, unknown_finding
 
@@ -115,14 +116,14 @@ def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
     if not path.is_file():
         raise SourceError(f"policy file {path} does not exist.", fix="Check the path.")
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"policy file {path.name} is not valid YAML.") from error
+        content = yaml_text.load(path.read_text("utf-8"), path.name)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"policy file {path.name} is not valid YAML: it is no UTF-8 text.") from error
+    except SchemaError as error:
+        raise UsageError(f"policy file {path.name} is not valid YAML: {error.message}") from error
     if not isinstance(content, dict):
         raise UsageError(f"policy file {path.name} has no fields; it begins with name: and based_on: or limits:.")
     return content
