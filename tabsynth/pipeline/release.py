@@ -244,8 +244,7 @@ def write_tables(folder: Path, synth: Table, mark: str, *, generation_depth: int
     for suffix in ("csv", "parquet"):
         name = f"synthetic{mark}.{suffix}"
         formats.write(synth.batches(), folder / name, marks=marks(generation_depth))
-        facts[name] = provenance.FileFact(len(synth), len(synth.schema.columns),
-                                          provenance.schema_sha256(synth.schema), "synthetic table")
+        facts[name] = provenance.FileFact(len(synth), len(synth.schema.columns), provenance.schema_sha256(synth.schema))
     return facts
 
 

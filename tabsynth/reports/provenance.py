@@ -51,7 +51,6 @@ class FileFact:
     rows: int | None = None
     columns: int | None = None
     schema_sha256: str | None = None
-    kind: str = "file"
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def manifest(folder: Path, origin: Origin, *, facts: Mapping[str, FileFact] | No
         if name not in names:
             raise UsageError(f"file {name!r} is not in {folder.name}; it has: {', '.join(names) or 'nothing'}.")
     files = {name: {"sha256": sha256_file(folder / name), "bytes": (folder / name).stat().st_size,
-                    **asdict(known.get(name, FileFact(kind=kind_of(name))))} for name in names}
+                    "kind": kind_of(name), **asdict(known.get(name, FileFact()))} for name in names}
     told = {k: v for k, v in asdict(origin).items() if k not in ("statement", "report")}
     body = {
         **told, "type": MANIFEST_TYPE, "synthetic": True, "files": files, "parents": list(origin.parents),
@@ -153,8 +152,8 @@ def verify_manifest(folder: Path, *, key: PublicKey | None = None, name: str = M
         raise VerificationError("the manifest was changed after it was written: its own hash does not match, so "
                                 "nothing that it says of the other files can be relied on.", fix=AGAIN)
     if content["outcome"] == "REFUSED" and name != REFUSED_NAME:
-        raise VerificationError(f"{name} says that the release was refused, and was renamed since: nothing in it may be "
-                                "shared.", fix=f"Name it {REFUSED_NAME} again, or ask for a release that passed.")
+        raise VerificationError(f"{name} says that the release was refused, and was renamed since: nothing in it may "
+                                "be shared.", fix=f"Name it {REFUSED_NAME} again, or ask for a release that passed.")
     problems = list(_differences(path, content["part"], content["files"]))
     if problems:
         raise VerificationError(f"{'; '.join(problems)}.", fix=AGAIN)

@@ -37,7 +37,7 @@ def make(folder: Path, signer: PrivateKey | None = None, *, outcome: str = "RELE
     (share / "report" / "report.json").write_text("{}\n", "utf-8")
     signed = {} if signer is None else {"signature": signer.public.fingerprint}
     origin = Origin(**{**{f: getattr(ORIGIN, f) for f in ORIGIN.__dataclass_fields__}, "outcome": outcome, **signed})
-    content = provenance.manifest(share, origin, facts={"synthetic.csv": FileFact(1, 2, "e" * 64, "synthetic table")})
+    content = provenance.manifest(share, origin, facts={"synthetic.csv": FileFact(1, 2, "e" * 64)})
     provenance.write_manifest(share, content, name=name, signer=signer)
     return share
 
