@@ -241,9 +241,6 @@ def _check_consistency(document: Mapping[str, Any]) -> None:
     if len(ids) != len(set(ids)):
         problem = "two findings have the same id"
     for f in document["findings"]:
-        rate = f["details"].get("train_rate")
-        if rate is not None and not (type(rate) in (int, float) and 0 <= rate <= 1):
-            problem = f"the train_rate of {f['id']} is no share"
         if f["value"] is not None and f["interval"] is not None:
             low, high = f["interval"]
             if not low - 1e-9 <= f["value"] <= high + 1e-9:

@@ -80,14 +80,12 @@ def test_a_measure_without_a_finite_number_is_a_line_with_a_reason(verdict, cont
 
 def test_contradictions_are_refused(findings, verdict, context):
     good = document.build(findings, verdict, context=context, report_class="internal")
-    outside, twice, stray, claim, rate = (copy.deepcopy(good) for _ in range(5))
+    outside, twice, stray, claim = (copy.deepcopy(good) for _ in range(4))
     outside["findings"][1]["interval"] = [0.1, 0.2]
     twice["findings"][1]["id"] = twice["findings"][0]["id"]
     stray["verdict"]["judgements"][0]["finding_id"] = "nobody"
     claim["privacy"]["guarantee"] = True
-    rate["findings"][0]["details"]["train_rate"] = 10**400
-    for bad, words in ((outside, "does not contain"), (twice, "same id"), (stray, "nobody"), (claim, "statement"),
-                       (rate, "no share")):
+    for bad, words in ((outside, "does not contain"), (twice, "same id"), (stray, "nobody"), (claim, "statement")):
         with pytest.raises(SourceError, match=words):
             document.validate(bad)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from tabsynth.reports import numbers
+from tabsynth.reports.cells import number
 from tabsynth.reports.context import LEARNED
 
 State = Literal["answered", "no hit", "hit", "for a person", "not run", "kept internal"]
@@ -120,7 +121,7 @@ class Evidence:
         return Answer(_joined((KEPT if kept else NOT_MADE, then)), "kept internal" if kept else "not run")
 
     def _rates(self, f: Mapping[str, Any]) -> list[str]:
-        rate, control = f["details"].get("train_rate"), f["control"]
+        rate, control = number(f["details"], "train_rate"), f["control"]
         if rate is None or control is None:
             return []
         return [f"{numbers.percent(rate)} of those who were used and {numbers.percent(control)} of those who were not"]

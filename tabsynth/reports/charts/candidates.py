@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tabsynth.reports import numbers
-from tabsynth.reports.charts._grammar import dot, plural, rows, series, tick, whisker
+from tabsynth.reports.cells import plural
+from tabsynth.reports.charts._grammar import dot, rows, series, tick, whisker
 from tabsynth.reports.charts.chart import Chart
 
 FACTS = {"name": "candidates", "entry": "draw", "summary": "settings that the calibration tried, and how they did"}
