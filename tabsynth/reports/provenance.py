@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import ValidationError
 
+import tabsynth
 from tabsynth.core.artifact import canonical_json
 from tabsynth.core.errors import SourceError, UsageError, VerificationError
 from tabsynth.core.files import chunks, replace_file, sha256_file
@@ -181,7 +182,7 @@ def environment() -> dict[str, str]:
     >>> sorted(environment())[0]
     'numpy'
     """
-    found = {"python": platform.python_version(), "tabsynth": code_version()}
+    found = {"python": platform.python_version(), "tabsynth": tabsynth.__version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)
@@ -194,14 +195,6 @@ def lock_text() -> bytes:
     """Every installed package, "NAME==VERSION" a line, sorted, names as package indexes normalise them."""
     found = {f"{re.sub(r'[-_.]+', '-', d.name).lower()}=={d.version}" for d in distributions()}
     return "".join(f"{line}\n" for line in sorted(found)).encode()
-
-
-def code_version() -> str:
-    """Version of the installed distribution, "0+source" when run from a source tree."""
-    try:
-        return version("tabsynth-dp")
-    except PackageNotFoundError:
-        return "0+source"
 
 
 def sha256_json(value: Any) -> str:
