@@ -160,7 +160,7 @@ def verify_manifest(folder: Path, *, key: PublicKey | None = None, name: str = M
         raise VerificationError(f"{'; '.join(problems)}.", fix=AGAIN)
     for which in ("statement_sha256", "report_sha256"):
         if content[which] is not None and content[which] not in {f["sha256"] for f in content["files"].values()}:
-            raise VerificationError(f"the manifest's {which} belongs to no file that it lists.")
+            raise VerificationError(f"the manifest's {which} belongs to no file that it lists.", fix=AGAIN)
     return content
 
 
