@@ -16,7 +16,7 @@ from tabsynth.evaluation.policy import load_policy
 from tabsynth.evaluation.variants import attack_finding, counted
 from tabsynth.evaluation.verdict import judge
 from tabsynth.reports import disclosure, document, guidance, wording
-from tabsynth.reports.annexes._evidence import KEPT, NOT_MADE, Evidence
+from tabsynth.reports.annexes._evidence import KEPT, Evidence
 
 CLASSES = ("internal", "recipient", "public", "statement")
 ATTACKS = ("P1a", "P1b", "P1c", "P1d", "P1e", "P0a", "P0b", "P0d", "P0e", "P2a", "P2b", "P0c.k", "P0d.text")
@@ -83,7 +83,7 @@ def test_states_follow_the_judgements(context) -> None:
     assert row(made, "wp216", "linkability")["state"] == "for a person"
     assert "Only few people. Too few records to tell" in row(made, "wp216", "linkability")["answer"]
     assert row(made, "wp216", "inference")["state"] == "not run"
-    assert row(made, "wp216", "outliers")["answer"] == NOT_MADE
+    assert row(made, "wp216", "outliers")["answer"] == wording.NOT_PART
     assert row(made, "wp216", "full_analysis")["state"] == "for a person"
 
 
