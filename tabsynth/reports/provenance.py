@@ -316,7 +316,8 @@ def _files_under(root: Path) -> list[str]:
     """Names of the plain files under `root`, sorted, with forward slashes.
 
     Raises:
-        VerificationError: a link or another thing that is not a plain file.
+        VerificationError: a link or another thing that is not a plain file, or a folder that holds nothing or cannot be
+            looked into: its name is a message, too.
     """
     names = []
     for path in sorted(root.rglob("*")):
@@ -325,5 +326,15 @@ def _files_under(root: Path) -> list[str]:
             raise VerificationError(f"{name!r} is not a plain file.", fix="Replace it by the file itself.")
         if path.is_file():
             names.append(name)
+        elif _shows_nothing(path):
+            raise VerificationError(f"the folder {name!r} is empty, or cannot be looked into: no release has one.",
+                                    fix="Take it away, or see what is in it.")
     return sorted(names)
+
+
+def _shows_nothing(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir())
+    except OSError:
+        return True
 

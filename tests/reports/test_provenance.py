@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,24 @@ def test_swapped_names_are_told(share: Path) -> None:
 def test_a_file_that_is_not_listed_is_an_error(share: Path, name: str) -> None:
     (share / name).write_text("x", "utf-8")
     with pytest.raises(VerificationError, match="not in the manifest"):
+        provenance.verify_manifest(share)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_folder_that_shows_nothing_is_an_error(share: Path, hidden: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    (share / "Ward 7").mkdir()
+    if hidden:
+        (share / "Ward 7" / "rows.csv").write_text("x")
+        whole, listed = Path.rglob, Path.iterdir
+        monkeypatch.setattr(Path, "rglob", lambda p, *a: (f for f in whole(p, *a) if f.name != "rows.csv"))
+
+        def closed(path: Path) -> Iterator[Path]:
+            if path.name == "Ward 7":
+                raise PermissionError
+            return listed(path)
+
+        monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(VerificationError, match="'Ward 7' is empty, or cannot be looked into"):
         provenance.verify_manifest(share)
 
 
