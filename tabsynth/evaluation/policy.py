@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from tabsynth.core import yaml_text
 from tabsynth.core.errors import SchemaError, SourceError, UsageError
 from tabsynth.evaluation.disclosure import MIN_CELL
-from tabsynth.evaluation.gates import Bound, Limited, Requirement, unknown_finding
+from tabsynth.evaluation.gates import Bound, Limited, MeasuredId, Requirement, unknown_finding
 
 FOLDER: Final = Path(__file__).parent / "policies"
 DEFAULT: Final = "controlled"
@@ -31,19 +31,12 @@ class Limit(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    finding: str
+    finding: MeasuredId
     rule: Rule
     limit: float
     source: str
     mandatory: bool = True
     on_leak: Literal["finding", "review"] = "finding"
-
-    @field_validator("finding")
-    @classmethod
-    def _is_measured(cls, value: str) -> str:
-        if (problem := unknown_finding(value)) is not None:
-            raise ValueError(problem)
-        return value
 
 
 class Policy(BaseModel):
