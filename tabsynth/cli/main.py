@@ -117,6 +117,9 @@ def _unexpected(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         if not error.format_message():
             return 2
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)  # the help itself
+            return 2
         _say(error.format_message(), f"See: {context.command_path if context else 'tabsynth'} --help")
         return int(getattr(error, "exit_code", 2))
     frame = error.__traceback__

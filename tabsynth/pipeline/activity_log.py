@@ -27,13 +27,11 @@ from tabsynth.core.artifact import canonical_json
 from tabsynth.core.errors import PrivacyError, SourceError
 from tabsynth.core.files import check_folder, sha256_file
 from tabsynth.core.table import Cells, Table
-from tabsynth.pipeline.inputs import DEMO
+from tabsynth.pipeline.inputs import DEMO, house_of
 from tabsynth.privacy.ledger_file import FileLines
 from tabsynth.reports.context import Selection
 
 FOLDER: Final = "tabsynth-log"
-PARTS: Final = ("share", "internal")
-"""Of a release folder."""
 FILE: Final = "log.jsonl"
 GENESIS: Final = "0" * 64
 FIX: Final = "Name another folder with --log FOLDER, or pass --no-log."
@@ -187,16 +185,10 @@ class Keeping:
     folder: Path | None = None
 
     def open(self, beside: Path) -> ActivityLog | None:
-        """The log of tables that lie in `beside`, checked, or None.
-
-        In a part of a release it would be a file that nothing vouches for: it lies beside the release then.
-        """
+        """The log of tables that lie in `beside`, checked, or None."""
         if not self.wanted:
             return None
-        whole = beside.resolve()  # "." has no name and no parent
-        if whole.name in PARTS and any(whole.glob("manifest*.json")):
-            beside = whole.parent.parent
-        log = log_in(self.folder or beside / FOLDER)
+        log = log_in(self.folder or house_of(beside) / FOLDER)
         log.check()
         return log
 
@@ -218,7 +210,8 @@ def entries_in(folder: Path) -> tuple[Entry, ...]:
         SourceError: there is no log, it cannot be read, or its chain is broken.
     """
     if not (folder / FILE).is_file():
-        raise SourceError(f"there is no log in {folder}.", fix="Name its folder with --log FOLDER.")
+        raise SourceError(f"there is no log in {folder}.",
+                          fix=f"It lies beside the table that was read: name it with --log, such as parts/{FOLDER}.")
     return log_in(folder).entries()
 
 

@@ -123,6 +123,9 @@ def write_reports(path: Path, folder: Path, *, report_class: str, formats: Seque
 
 def read_document(path: Path) -> dict[str, Any]:
     """A report document from its file, checked."""
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder, not a report document.",
+                          fix="Name its evaluation.json or report.json; of a release, internal/report.json.")
     if not path.is_file():
         raise SourceError(f"{path} does not exist.", fix="Make it with: tabsynth evaluate ... -o evaluation.json")
     try:

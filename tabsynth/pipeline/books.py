@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tabsynth.core.errors import PrivacyError, SourceError
 from tabsynth.privacy.accountant import Cost
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.ledger import Entry, Ledger
 
+BESIDE: Final = "It lies beside the table that was fitted to: name it with --ledger, such as parts/tabsynth-ledger."
+
 
 def populations(folder: Path) -> list[str]:
     """Names of the populations in a ledger folder, sorted."""
     if not folder.is_dir():
-        raise SourceError(f"there is no ledger folder {folder}.", fix="Name it with --ledger.")
+        raise SourceError(f"there is no ledger folder {folder}.", fix=BESIDE)
     return sorted(Ledger.populations(folder))
 
 
 def describe(folder: Path, population: str) -> dict[str, Any]:
     """Entries and total of one population, checked on the way: a broken chain raises PrivacyError."""
     if not folder.is_dir():
-        raise SourceError(f"there is no ledger folder {folder}.", fix="Name it with --ledger.")
+        raise SourceError(f"there is no ledger folder {folder}.", fix=BESIDE)
     ledger = Ledger.open(folder, population, create=False)
     totals, book = ledger.totals(), ledger.book()
     cap = "" if book.cap is None else f", cap {_words(book.cap)}"
@@ -46,7 +48,7 @@ def set_cap(folder: Path, population: str, *, epsilon: str, delta: str | None, u
 def close(folder: Path, population: str) -> None:
     """Freeze a population."""
     if not folder.is_dir():
-        raise PrivacyError(f"there is no ledger folder {folder}.", fix="Name it with --ledger.")
+        raise PrivacyError(f"there is no ledger folder {folder}.", fix=BESIDE)
     Ledger.open(folder, population, create=False).close()
 
 

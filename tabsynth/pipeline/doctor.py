@@ -16,7 +16,8 @@ from tabsynth.core import registry
 REQUIRED: Final = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "pydantic", "PyYAML", "typer", "rich",
                    "jinja2", "safetensors", "cryptography", "threadpoolctl")
 EXTRAS: Final = {"opendp": "noise from its sampler", "dp-accounting": "second accountant", "torch": "neural models",
-                 "polars": "polars frames in and out", "statsmodels": "declared analyses in the evaluation"}
+                 "polars": "polars frames in and out", "statsmodels": "declared analyses in the evaluation",
+                 "typst": "reports as PDF", "vl-convert-python": "charts in reports"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tabsynth.datasets.formats import Source
 
 DEMO: Final = "demo:"
+PARTS: Final = ("share", "internal")
+"""Of a release folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def read_input(spec: str, reading: Reading | None = None, *, public_only: bool =
         source = "bundled code book" if reading.schema is None else name_told(reading.schema)
         return Input(Table(schema, load.load_demo(name).columns), source, name, Path("."))
     opened, schema, origin = _opened(spec, reading, public_only=public_only)
-    return Input(formats.whole(opened, schema), origin, stem(spec), _folder(spec))
+    return Input(formats.whole(opened, schema), origin, stem(spec), folder_of(spec))
 
 
 def read_compact(spec: str, reading: Reading | None = None) -> Input[Compact]:
@@ -96,7 +99,7 @@ def read_compact(spec: str, reading: Reading | None = None) -> Input[Compact]:
         demo = read_input(spec, reading)
         return Input(Compact.of(demo.table), demo.schema_source, demo.name, demo.folder)
     opened, schema, origin = _opened(spec, reading or Reading(), public_only=False)
-    return Input(Compact.gather(formats.batches(opened, schema)), origin, stem(spec), _folder(spec))
+    return Input(Compact.gather(formats.batches(opened, schema)), origin, stem(spec), folder_of(spec))
 
 
 def _opened(spec: str, reading: Reading, *, public_only: bool) -> tuple[Source, Schema, str]:
@@ -120,8 +123,17 @@ def _opened(spec: str, reading: Reading, *, public_only: bool) -> tuple[Source, 
     return found, adjusted(guessed, reading), "guessed"
 
 
-def _folder(spec: str) -> Path:
-    return Path(".") if spec == "-" else Path(spec).parent
+def folder_of(spec: str) -> Path:
+    """Where ledger and log of a table lie: in its folder, and of what is in no file in the current one."""
+    return house_of(Path(".") if spec == "-" or spec.startswith(DEMO) else Path(spec).parent)
+
+
+def house_of(folder: Path) -> Path:
+    """`folder`, but of a part of a release the folder in which the release lies: what is added to a part is a file that
+    nothing vouches for."""
+    if folder.absolute().name not in PARTS or not any(folder.glob("manifest*.json")):
+        return folder
+    return Path(os.path.normpath(folder / ".." / ".."))
 
 
 def require_unit(schema: Schema, unit: str | None) -> None:

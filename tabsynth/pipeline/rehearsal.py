@@ -20,7 +20,7 @@ from tabsynth.evaluation.policy import Policy
 from tabsynth.pipeline.auto import Choice, choose
 from tabsynth.pipeline.calibration import mode_for
 from tabsynth.pipeline.fit import Privacy, budget_for
-from tabsynth.pipeline.inputs import DEMO, Reading, adjusted, overridden, require_unit, stem
+from tabsynth.pipeline.inputs import DEMO, Reading, adjusted, folder_of, overridden, require_unit, stem
 from tabsynth.pipeline.limits import planned, refuse_beforehand
 from tabsynth.pipeline.settings import configured
 from tabsynth.pipeline.split import HOLDOUT
@@ -134,9 +134,8 @@ def _schema(spec: str, reading: Reading) -> tuple[Schema | None, str, tuple[str,
 
 
 def _place(spec: str, privacy: Privacy, schema: Schema) -> tuple[Path, str]:
-    folder = Path(".") if spec == "-" or spec.startswith(DEMO) else Path(spec).parent
     declared = schema.population.name if schema.population else stem(spec.removeprefix(DEMO))
-    return privacy.ledger or folder / "tabsynth-ledger", declared if privacy.population == "unnamed" \
+    return privacy.ledger or folder_of(spec) / "tabsynth-ledger", declared if privacy.population == "unnamed" \
         else privacy.population
 
 

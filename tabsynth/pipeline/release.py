@@ -21,11 +21,11 @@ from tabsynth.core.sealing import check_passphrase
 from tabsynth.core.signing import PrivateKey
 from tabsynth.core.table import Table
 from tabsynth.evaluation.policy import Policy, load_policy, own_bounds
-from tabsynth.pipeline.activity_log import PARTS, ActivityLog, Keeping, file_digest, is_nameless
+from tabsynth.pipeline.activity_log import ActivityLog, Keeping, file_digest, is_nameless
 from tabsynth.pipeline.auto import choose
 from tabsynth.pipeline.evaluate import Evaluation, document, evaluate, report_context
 from tabsynth.pipeline.fit import Fitted, Privacy, fit
-from tabsynth.pipeline.inputs import Input, Reading, read_input
+from tabsynth.pipeline.inputs import PARTS, Input, Reading, read_input
 from tabsynth.pipeline.labels import marks, parentage
 from tabsynth.pipeline.limits import planned, reached, refuse_beforehand
 from tabsynth.pipeline.refit import draw_of

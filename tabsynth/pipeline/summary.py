@@ -34,7 +34,9 @@ def summary(done: Released) -> Iterator[str]:
     yield f"  {'measure':<40}{'value':>9}{'floor':>9}{'ceiling':>9}"
     for finding in key_figures(done.evaluation.findings):
         figures = (number(finding.value), number(finding.floor), number(finding.ceiling))
-        yield f"  {finding.title[:39]:<40}" + "".join(f"{figure:>9}" for figure in figures)
+        *above, last = textwrap.wrap(finding.title, 39)
+        yield from (f"  {line}" for line in above)
+        yield f"  {last:<40}" + "".join(f"{figure:>9}" for figure in figures)
     yield ""
     yield from wrapped("Files", where(done))
     if not pdf.available():

@@ -14,8 +14,8 @@ from tabsynth.core.coding import Coding
 from tabsynth.core.errors import SourceError, UsageError, VerificationError
 from tabsynth.core.files import sha256_file
 from tabsynth.core.signing import PublicKey
-from tabsynth.pipeline.activity_log import PARTS
 from tabsynth.pipeline.fit import Fitted, load_model
+from tabsynth.pipeline.inputs import PARTS
 from tabsynth.pipeline.inspect import is_model_file
 from tabsynth.privacy.statement import Statement
 from tabsynth.reports import document, provenance

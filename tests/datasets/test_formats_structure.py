@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -251,6 +253,31 @@ def test_characters_that_the_encoding_lacks(tmp_path):
     dialect = replace(table.schema.dialect, encoding="cp1252")
     with pytest.raises(SourceError, match="characters that cp1252 cannot write"):
         formats.write(replace(table, schema=replace(table.schema, dialect=dialect)), tmp_path / "b.csv")
+
+
+def test_an_interrupt_while_a_library_loads_is_not_lost(tmp_path):
+    """pyarrow imports pandas when it first needs it, in code that goes on after any exception."""
+    path = _file(tmp_path, b"a\nx\ny\nx\n")
+    program = f"""
+import sys
+from tabsynth.core.schema import Column, Schema
+from tabsynth.datasets import formats
+
+class CtrlC:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas":
+            raise KeyboardInterrupt
+
+assert "pandas" not in sys.modules
+sys.meta_path.insert(0, CtrlC())
+try:
+    formats.read({str(path)!r}, schema=Schema((Column("a", "category"),)))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert run.returncode == 130, run.stderr
 
 
 def _file(folder: Path, content: bytes) -> Path:

@@ -73,6 +73,10 @@ def test_release_that_could_only_fail_late_books_nothing(tabsynth: Command, pati
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_is_no_report(tabsynth: Command, tmp_path: Path) -> None:
+    tabsynth("report", tmp_path, "-o", tmp_path / "out").refused(3, "is a folder", "internal/report.json")
+
+
 def test_existing_output_stays_without_force(tabsynth: Command, patients: Path, tmp_path: Path) -> None:
     (tmp_path / "m.tabsynth").write_text("mine")
     tabsynth("fit", patients, "-o", "m.tabsynth").refused(3, "exists already", "--force")

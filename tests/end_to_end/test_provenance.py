@@ -36,6 +36,9 @@ def test_a_signed_release(tabsynth_here: Command, people: list[object], tmp_path
     assert stat.S_IMODE((tmp_path / "house.key").stat().st_mode) == 0o600
     tabsynth_here("keys", "new", "-o", "house").refused(3, "exists already", "--force")
     assert "fingerprint" in tabsynth_here("keys", "new", "-o", "stranger", "--json").document
+    for locked in ((), ("--passphrase-env", "KEY_PASSPHRASE")):
+        told = " ".join(tabsynth_here("keys", "new", "-o", "other", "--force", *locked).out.split())
+        assert ("--sign other.key --key-passphrase-env KEY_PASSPHRASE" in told) is bool(locked)
 
     release = ("release", *people, "--no-dp", "--model", "independent", "--seed", 1, "--policy", "internal-test", "-o",
                "out", "-q", "--sign", "house.key")

@@ -58,6 +58,14 @@ def test_the_list_of_commands_is_not_cut(tabsynth: Command) -> None:
     assert "..." not in out.partition("Commands:")[2]
 
 
+@pytest.mark.parametrize("group", [(), ("ledger",), ("log",), ("keys",)])
+def test_a_command_alone_shows_its_help_and_nothing_else(tabsynth: Command, group: tuple[str, ...]) -> None:
+    run = tabsynth(*group)
+    assert run.code == 2
+    assert run.err == tabsynth(*group, "--help").out
+    assert "..." not in run.err.partition("Commands:")[2]
+
+
 def test_messages_fit_the_terminal(tabsynth: Command, patients: Path) -> None:
     for arguments in (["doctor"], ["models"], ["inspect", patients, "--unit", "patient", "-o", "s.yaml"],
                       ["fit", patients, "--unit", "patient", "-o", "m.tabsynth"], ["inspect", "m.tabsynth"]):
@@ -65,6 +73,7 @@ def test_messages_fit_the_terminal(tabsynth: Command, patients: Path) -> None:
         assert run.code == 0, run.err
         long = [line for line in run.out.splitlines() if len(line) > 80 and str(patients.parent) not in line]
         assert not long, long
+        assert arguments != ["doctor"] or "measures: singling_out_multivariate people" in run.out
 
 
 @pytest.mark.parametrize("private", [True, False])

@@ -15,7 +15,16 @@ from tabsynth.core.table import Table
 from tabsynth.datasets import formats
 from tabsynth.datasets.formats import csv, jsonl, parquet
 from tabsynth.pipeline.fit import fit
-from tabsynth.pipeline.inputs import Reading, adjusted, overridden, read_compact, read_given, read_input, stem
+from tabsynth.pipeline.inputs import (
+    Reading,
+    adjusted,
+    folder_of,
+    overridden,
+    read_compact,
+    read_given,
+    read_input,
+    stem,
+)
 
 SCHEMA = """\
 columns:
@@ -81,6 +90,17 @@ def test_a_bundled_table_has_its_code_book() -> None:
     assert (source.schema_source, source.name, source.table.schema.unit) == ("bundled code book", "rand_hie", "person")
     with pytest.raises(UsageError, match="rand_hie"):
         read_input("demo:nothing")
+
+
+def test_the_books_of_a_part_of_a_release_lie_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    share = tmp_path / "house" / "out" / "share"
+    share.mkdir(parents=True)
+    assert folder_of(str(share / "synthetic.csv")) == share, "a folder of that name need not be a release's"
+    (share / "manifest.json").write_text("{}")
+    for here, spec, there in (("house", "out/share/synthetic.csv", "."), ("house/out", "share/synthetic.csv", ".."),
+                              ("house/out/share", "synthetic.csv", "../.."), ("house/out/share", "../x.csv", "..")):
+        monkeypatch.chdir(tmp_path / here)
+        assert folder_of(spec) == Path(there)
 
 
 def test_missing_file() -> None:

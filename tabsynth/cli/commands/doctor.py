@@ -23,6 +23,6 @@ def command(as_json: JsonOption = False) -> None:
     if not as_json:
         for check in checks:
             mark = "ok" if check.ok else ("absent" if check.optional else "FAILS")
-            console.entry(f"{mark:<8}{check.what:<24}", check.says)
+            console.entry(f"{mark:<8}{check.what:<23} ", check.says)
     if not all(c.ok or c.optional for c in checks):
         raise typer.Exit(4)

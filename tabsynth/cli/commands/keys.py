@@ -13,7 +13,7 @@ from tabsynth.cli.options import ForceOption, JsonOption
 app = typer.Typer(no_args_is_help=True, help="Keys that sign releases.")
 
 
-@app.command()
+@app.command(short_help="Make a pair of keys, private and public.")
 def new(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER|NAME",
                                          help="Writes NAME.key and NAME.pub; in a folder tabsynth.key and .pub.")],
@@ -33,8 +33,9 @@ def new(
                       "encrypted": passphrase_env is not None})
     if as_json:
         return
-    console.tell(f"{private} signs: tabsynth release ... --sign {private}. Keep it to yourself and keep a backup.",
-                 label="Private")
+    opened = "" if passphrase_env is None else f" --key-passphrase-env {passphrase_env}"
+    console.tell(f"{private} signs: tabsynth release ... --sign {private}{opened}. Keep it to yourself and keep a "
+                 "backup.", label="Private")
     console.tell(f"{public} is for those who receive releases: tabsynth verify FOLDER --key {public}. Hand it over by "
                  "another way than the releases.", label="Public")
     console.tell(f"SHA-256 {key.fingerprint}", label="Key")

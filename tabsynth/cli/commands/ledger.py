@@ -16,7 +16,7 @@ Folder = Annotated[Path, typer.Option("--ledger", help="The ledger's folder.")]
 Population = Annotated[str, typer.Argument(metavar="POPULATION", help="Name under which budget is booked.")]
 
 
-@app.command()
+@app.command(short_help="List the entries and the total to date.")
 def show(population: Annotated[str | None, typer.Argument(metavar="POPULATION")] = None,
          ledger: Folder = Path("tabsynth-ledger"), as_json: JsonOption = False) -> None:
     """List the entries and the total to date, for one population or for all."""
@@ -33,7 +33,7 @@ def show(population: Annotated[str | None, typer.Argument(metavar="POPULATION")]
             console.entry(f"  {entry['line']:>4}  {entry['date']}  {entry['kind']:<8}", entry["text"] or "-")
 
 
-@app.command()
+@app.command(short_help="Set the cap on what may ever be spent.")
 def reserve(population: Population, epsilon: Annotated[str, typer.Option("--epsilon", help="Cap on the total.")],
             delta: DeltaOption = None, unit: UnitOption = "row", ledger: Folder = Path("tabsynth-ledger"),
             allow_large_epsilon: AllowLargeOption = False, as_json: JsonOption = False) -> None:

@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="The log of fits, samples, evaluati
 Folder = Annotated[Path, typer.Option("--log", metavar="FOLDER", help="The log's folder.")]
 
 
-@app.command()
+@app.command(short_help="List what was done, oldest first.")
 def show(log: Folder = Path("tabsynth-log"), as_json: JsonOption = False) -> None:
     """List what was done, oldest first, with the beginning of each digest."""
     from dataclasses import asdict
@@ -30,7 +30,7 @@ def show(log: Folder = Path("tabsynth-log"), as_json: JsonOption = False) -> Non
             console.entry(f"{entry.index:>4}  {entry.date}  {entry.act:<11}", described(entry))
 
 
-@app.command()
+@app.command(short_help="Recompute the hash chain.")
 def verify(log: Folder = Path("tabsynth-log"), as_json: JsonOption = False) -> None:
     """Recompute the hash chain; a line that was changed, dropped or moved is found, a cut-off end is not."""
     from tabsynth.core.errors import SourceError, VerificationError

@@ -41,4 +41,4 @@ def command(
     if result.get("not_covered"):
         console.tell(f"nothing vouches for what lies beside share/ and internal/: {', '.join(result['not_covered'])}.",
                      label="Beside")
-    console.say("claims: " + ", ".join(f"{k} = {v}" for k, v in result["claims"].items()))
+    console.tell("claims: " + ", ".join(f"{k} = {v}" for k, v in result["claims"].items()))

@@ -207,6 +207,8 @@ def _plugin(name: str) -> Format:
 
 def _fitted(schema: Schema, source: Source) -> Schema:
     """The schema, checked against the source's columns; it remembers how the source was written."""
+    import pandas  # noqa: F401  pyarrow would import it later, in code that swallows an interrupt
+
     if schema.names and not set(schema.names) & set(source.names):
         raise SchemaError(f"none of the {len(schema.names)} columns of the schema is in {source.label}.",
                           fix="Is its first line a header, and is it the right schema?")
