@@ -206,7 +206,7 @@ def write_parts(folder: Path, request: Request, source: Input[Table], parts: Spl
     """Fill the staging folder: ``internal/`` always, ``share/`` unless the release is refused."""
     refused = evaluation.outcome == "REFUSED"
     internal, share = folder / "internal", folder / ("internal" if refused else "share")
-    internal.mkdir()
+    internal.mkdir(mode=0o700)  # the model, the split's key: its owner opens it to others, if anybody does
     share.mkdir(exist_ok=True)
     mark = ".REFUSED" if refused else ""
     files = write_tables(share, synth, mark, generation_depth=fitted.parentage.generation_depth)

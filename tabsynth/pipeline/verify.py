@@ -129,7 +129,8 @@ def checked_release(root: Path, manifest: dict[str, Any]) -> dict[str, Any]:
         raise VerificationError(error.message, fix=provenance.AGAIN) from error
     refuse_other_facts(report, manifest)
     checked.append("the report is a valid document")
-    claims: dict[str, Any] = {"outcome": manifest["outcome"]}
+    claims: dict[str, Any] = {"dataset": manifest["dataset"], "created": manifest["created"],
+                              "outcome": manifest["outcome"]}
     if manifest["generation_depth"] > 1:
         claims["generation_depth"] = manifest["generation_depth"]
     if manifest["part"] == "internal":

@@ -82,8 +82,10 @@ def rewrite(share: Path, change: Callable[[Document], Any], name: str = "manifes
 def test_a_release_and_its_parts_verify(out: Path) -> None:
     checked = verify(out)["checked"]
     assert any("model file carries the same statement" in line for line in checked)
-    assert verify(out / "share")["claims"] == {"outcome": verify(out)["claims"]["outcome"], "epsilon": 1.0,
-                                               "delta": 1e-06, "unit": "patient"}
+    claims = verify(out / "share")["claims"]
+    assert claims == verify(out)["claims"]
+    assert claims.keys() == {"dataset", "created", "outcome", "epsilon", "delta", "unit"}
+    assert (claims["epsilon"], claims["delta"], claims["unit"]) == (1.0, 1e-06, "patient")
     assert "codes follow from the public schema" in verify(out / "internal" / "model.tabsynth")["checked"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,11 @@ def test_a_release_from_a_frame(released: release.Released) -> None:
     assert not [f for f in files if "staging" in f]
     assert {f"share/{name}" for name in exports.ABOUT} <= files
     assert json.loads((released.folder / "share" / "report.json").read_text("utf-8"))["dataset"]["name"] == "visits"
+
+
+def test_what_stays_in_the_house_is_closed_to_others(released: release.Released) -> None:
+    assert stat.S_IMODE((released.folder / "internal").stat().st_mode) == 0o700
+    assert (released.folder / "share").stat().st_mode & stat.S_IXUSR
 
 
 @pytest.mark.parametrize("step", ["fit", "evaluate", "write_tables", "write_report"])
