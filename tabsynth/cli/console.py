@@ -111,21 +111,25 @@ class _PlainLines:
 
 @contextmanager
 def _bars(ticking: bool) -> Iterator[Progress]:
-    """One bar a stage. Stages may nest, so all that were begun are over only when the work ends well."""
+    """One bar a stage, which tells what it is at ("evaluate: kway"): a terminal of 24 lines holds no bar a measure.
+
+    Stages may nest, so all that were begun are over only when the work ends well.
+    """
     from rich.console import Console as RichConsole
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
     screen = RichConsole(stderr=True, no_color="NO_COLOR" in os.environ or None, highlight=False)
-    bars = RichProgress(TextColumn("{task.description:<28}"), BarColumn(bar_width=20),
+    bars = RichProgress(TextColumn("{task.description:<35}"), BarColumn(bar_width=18),
                         TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), TextColumn("ETA"),
                         TimeRemainingColumn(), console=screen, auto_refresh=ticking)
     tasks: dict[str, Any] = {}
 
     def update(stage: str, done: float, total: float | None = None) -> None:
-        if stage not in tasks:
-            tasks[stage] = bars.add_task(stage, total=total)
-        bars.update(tasks[stage], completed=done, total=total, refresh=not ticking)
+        name = stage.partition(":")[0]
+        if name not in tasks:
+            tasks[name] = bars.add_task(stage, total=total)
+        bars.update(tasks[name], description=stage, completed=done, total=total, refresh=not ticking)
 
     with bars:
         yield update

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tabsynth.cli.console import Console
 from tabsynth.privacy.budget import Budget
 from tabsynth.privacy.ledger import Ledger
 from tests.end_to_end.conftest import Command
@@ -105,6 +107,23 @@ def test_progress_with_eta_on_a_terminal_and_plain_lines_in_a_pipe(tabsynth: Com
     assert "ETA" not in piped.err
     assert "\x1b" not in piped.err + piped.out
     assert tabsynth(*fit, "-q") == type(piped)(0, "", "")
+
+
+def test_the_bars_of_many_measures_fit_a_terminal_of_24_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    with Console().progress() as progress:
+        for done in range(40):
+            progress(f"evaluate: singling_out_multivariate{done}", done, 40)
+    last_frame = screen.getvalue().rpartition("\x1b[2K")[2]
+    assert "multivariate39" in last_frame
+    assert "multivariate38" not in last_frame
 
 
 def test_an_error_is_wrapped_on_a_terminal(tmp_path: Path) -> None:
