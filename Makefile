@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test lint types layers format install bench bench-tabular audit audit-evaluation constraints clean
 
 demo: $(VENV)/.report          ## the main job on the bundled real data: demo-release/
-	$(BIN)/tabsynth release demo:rand_hie --epsilon 1 --ledger demo-release/ledger --seed 1 --force -o demo-release
+	$(BIN)/tabsynth release demo:rand_hie --epsilon 1 --ledger demo-books/ledger --log demo-books/log --seed 1 --force -o demo-release
 
 test: $(VENV)/.test            ## the whole test suite
 	$(BIN)/python -m pytest -q -n 2
@@ -77,4 +77,4 @@ constraints: $(VENV)/.dev      ## pin what is installed now
 	mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(VENV) build dist demo-release .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist demo-release demo-books .mypy_cache .ruff_cache .hypothesis

@@ -94,23 +94,26 @@ def write_document(path: Path, content: Mapping[str, Any], *, force: bool) -> No
         handle.write(canonical_json(content) + b"\n")
 
 
-def write_reports(path: Path, folder: Path, *, report_class: str, formats: Sequence[str], force: bool,
-                  stated: Mapping[str, Any] | None = None) -> list[Path]:
-    """Render a document for one class of readers.
+def write_reports(path: Path, folder: Path, *, report_class: str | None, formats: Sequence[str], force: bool,
+                  stated: Mapping[str, Any] | None = None) -> tuple[str, list[Path]]:
+    """Render a document for one class of readers, and say which and where.
 
     Args:
+        report_class: None = the recipient's, or that of a document which is not internal.
         stated: what a person says of the release, instead of what the document holds; see ``reports.stated``.
 
     Raises:
         SourceError: `path` is missing or is no report document. UsageError: unknown class or format, or a class that
             shows more than the document holds, or pdf without the extra [report].
     """
-    if report_class not in get_args(ReportClass):
+    if report_class is not None and report_class not in get_args(ReportClass):
         raise UsageError(f"there is no report class {report_class!r}; there are: {', '.join(get_args(ReportClass))}.")
     for name in formats:
         if name != "json" and name not in RENDERERS:
             raise UsageError(f"there is no report format {name!r}; there are: json, {', '.join(RENDERERS)}.")
-    content = documents.narrow(read_document(path), report_class, **(stated or {}))  # type: ignore[arg-type]
+    read = read_document(path)
+    chosen = report_class or ("recipient" if read["report_class"] == "internal" else read["report_class"])
+    content = documents.narrow(read, chosen, **(stated or {}))  # type: ignore[arg-type]
     prepare_folder(folder)
     rendered = {folder / f"report{_suffix(name)}": _render(name, content) for name in formats}
     for target in rendered:
@@ -118,7 +121,7 @@ def write_reports(path: Path, folder: Path, *, report_class: str, formats: Seque
     for target, made in rendered.items():
         with replace_file(target, force=force) as handle:
             handle.write(made)
-    return list(rendered)
+    return chosen, list(rendered)
 
 
 def read_document(path: Path) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from math import inf
+from typing import Final
 
 from tabsynth.core.errors import TabsynthError
-from tabsynth.core.schema import Schema
+from tabsynth.core.schema import Evaluation, Schema
 from tabsynth.evaluation import gates
-from tabsynth.evaluation.gates import UNBOUNDED, Facts, Gate
+from tabsynth.evaluation.gates import UNBOUNDED, Bound, Facts, Gate
 from tabsynth.evaluation.policy import Policy
 from tabsynth.pipeline.fit import Fitted, Privacy, budget_for
 from tabsynth.pipeline.split import Split, units_of
@@ -32,9 +33,33 @@ def refuse_failed(failed: Sequence[Gate], *, told: bool = False) -> None:
         raise LimitExceeded(f"{len(failed)} limit{'' if len(failed) == 1 else 's'} not met: {lines}")
 
 
-def refuse_beforehand(policy: Policy, facts: Facts) -> None:
-    """Refuse, before a row is fitted or a budget booked, what no fit could mend."""
+DECLARED: Final[dict[str, tuple[str, Callable[[Evaluation], bool]]]] = {
+    "tstr": ("target", lambda e: e.target is not None),
+    "subgroup": ("subgroups", lambda e: bool(e.subgroups)),
+    "analysis": ("analyses", lambda e: bool(e.analyses)),
+    "survival": ("analyses", lambda e: bool(e.analyses)),
+}
+"""First part of a finding's id -> what the schema must declare for it, and whether it does."""
+
+
+def refuse_beforehand(policy: Policy, facts: Facts, schema: Schema | None = None, own: Sequence[Bound] = ()) -> None:
+    """Refuse, before a row is fitted or a budget booked, what no fit could mend.
+
+    Args:
+        schema: None = not known yet. own: bounds of the command line.
+
+    Raises:
+        LimitExceeded: a requirement is not met, or a bound is on a measure for which the schema declares nothing.
+    """
     refuse_failed([g for g in gates.require(policy.requirements, facts) if g.met is False])
+    if schema is None:
+        return
+    for bound in (*policy.bounds, *own):
+        part, declared = DECLARED.get(bound.finding.partition(".")[0], ("", lambda _: True))
+        if not declared(schema.evaluation):
+            raise LimitExceeded(
+                f"{bound.finding} has a limit, and cannot be measured: the schema declares no evaluation {part}.",
+                fix=f"Declare evaluation: {part}: in the schema, or leave the bound out of the policy.")
 
 
 def planned(schema: Schema | None, privacy: Privacy | None, *, unit: str | None, holdout: float,

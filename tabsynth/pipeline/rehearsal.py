@@ -110,7 +110,7 @@ def rehearse(spec: str, reading: Reading, *, model: str, settings: Mapping[str, 
             privacy = replace(privacy, ledger=ledger, population=population)
     if policy is not None:
         refuse_beforehand(policy, planned(schema, privacy, unit=reading.unit, holdout=holdout,
-                                          generation_depth=generation_depth))
+                                          generation_depth=generation_depth), schema)
     return Rehearsal(spec, source, unit, tuple(columns), tuple(n for n in names if n not in columns), choice, budget,
                      ledger, population, spent, tuple(files))
 

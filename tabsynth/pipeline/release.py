@@ -129,7 +129,8 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     rng = generator(request.seed)
     privacy = None if request.privacy is None else named(request.privacy, source)
     refuse_beforehand(policy, planned(source.table.schema, privacy, unit=request.reading.unit, holdout=request.holdout,
-                                      generation_depth=origin.generation_depth, parts=parts))
+                                      generation_depth=origin.generation_depth, parts=parts),
+                      source.table.schema, own_bounds(request.under, request.over))
     fitted = fit(parts.train, model=request.model, privacy=privacy, rng=rng, settings=request.settings,
                  mode=request.mode, refine=request.refine, parentage=origin, progress=progress)
     synth = draw_rows(fitted, request.rows or default_rows(fitted, parts.train), rng, progress)

@@ -51,6 +51,9 @@ FOOTER: Final = (
     "Every row described here is synthetic. Document type {type}; the JSON file beside this page holds the same "
     "content and is the reference.")
 NOTHING_HERE: Final = "No measure of this chapter was part of this run."
+STATED: Final = (
+    "Purpose, recipient, legal basis, sources, owner and review date are statements of the holder of the data in their "
+    "own words. This program did not check them.")
 NOT_STATED: Final = "not stated; to be filled in by the holder of the data"
 
 SCALES: Final = (

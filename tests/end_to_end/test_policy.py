@@ -65,6 +65,16 @@ def test_what_no_fit_could_mend_is_refused_before_anything_is_booked(
         dry.refused(1, *words)
 
 
+def test_a_limit_on_what_the_schema_does_not_declare_costs_no_budget(
+        tabsynth_here: Command, patients: Path, schema: Path, tmp_path: Path, policy: Any) -> None:
+    asked = ["release", patients, "--schema", schema, *PRIVATE, "--policy", policy(bounds=[
+        bound("tstr", of="delta", at_least=-0.5)]), "-o", "out"]
+    for dry in ([], ["--dry-run"]):
+        tabsynth_here(*asked, *dry).refused(1, "tstr", "declares no evaluation target", "leave the bound out")
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "tabsynth-ledger").exists()
+
+
 def test_a_table_whose_unit_nobody_named(tabsynth_here: Command, tmp_path: Path, policy: Any) -> None:
     (tmp_path / "plain.csv").write_text("a,b\n" + "".join(f"{i % 7},{i % 5}\n" for i in range(60)), "utf-8")
     unit = policy(requirements=[fact("unit")])

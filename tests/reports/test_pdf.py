@@ -269,7 +269,7 @@ def test_nothing_stands_beyond_the_margins(findings, context, tmp_path):
 
 def test_the_command_writes_it_beside_the_page(internal, tmp_path):
     write_document(tmp_path / "evaluation.json", internal, force=False)
-    files = write_reports(tmp_path / "evaluation.json", tmp_path / "out", report_class="internal",
+    _, files = write_reports(tmp_path / "evaluation.json", tmp_path / "out", report_class="internal",
                           formats=["html", "pdf"], force=False)
     assert [path.name for path in files] == ["report.html", "report.pdf"]
     assert files[1].read_bytes() == pdf.render(read_document(tmp_path / "evaluation.json"))

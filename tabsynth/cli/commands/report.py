@@ -17,8 +17,9 @@ SHORT = "Render an evaluation for a reader."
 def command(
     evaluation: Annotated[Path, typer.Argument(metavar="EVALUATION", help="A report document (evaluation.json).")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the report.")],
-    report_class: Annotated[str, typer.Option(
-        "--class", metavar="NAME", help="internal, recipient, public, statement.")] = "recipient",
+    report_class: Annotated[str | None, typer.Option(
+        "--class", metavar="NAME", help="internal, recipient, public, statement. Default: recipient, or the class of a "
+                                        "document that is not internal.")] = None,
     format: Annotated[str, typer.Option(
         "--format", metavar="NAMES", help="html, pdf, json, text, md; several with commas.")] = "html,json",
     guidance: GuidanceOption = None,
@@ -34,9 +35,9 @@ def command(
     from tabsynth.reports.stated import stated
 
     console = Console(as_json)
-    files = write_reports(evaluation, output, report_class=report_class, formats=format.split(","), force=force,
+    chosen, files = write_reports(evaluation, output, report_class=report_class, formats=format.split(","), force=force,
                           stated=stated(context, guidance))
-    console.document({"class": report_class, "files": [str(f) for f in files]})
+    console.document({"class": chosen, "files": [str(f) for f in files]})
     if not as_json:
         for file in files:
             console.say(f"written: {file}")

@@ -18,4 +18,5 @@ def chapter(reading: Reading) -> Chapter:
         ("One person is", "one row" if data["unit"] == "row" else f"all rows of one {data['unit']}"),
         ("Release profile", verdict["policy"]))
     return Chapter("context", "Context", (
-        Text(wording.CONTEXT), Pairs(tuple((name, value or wording.NOT_STATED) for name, value in facts))))
+        Text(wording.CONTEXT), Text(wording.STATED, small=True),
+        Pairs(tuple((name, value or wording.NOT_STATED) for name, value in facts))))
