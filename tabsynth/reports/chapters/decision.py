@@ -49,7 +49,8 @@ def not_assessed(document: Mapping[str, Any]) -> tuple[Pair, ...]:
     for item in document["not_assessed"]:
         shared.setdefault(item["reason"], []).append(item["what"])
     return (*((what[0], reason) for reason, what in shared.items() if len(what) == 1),
-            *((reason[:1].upper() + reason[1:], "; ".join(what)) for reason, what in shared.items() if len(what) > 1))
+            *((reason[:1].upper() + reason[1:].rstrip("."), "; ".join(what)) for reason, what in shared.items()
+              if len(what) > 1))
 
 
 def gates(asked: Sequence[Mapping[str, Any]]) -> Table:
@@ -85,4 +86,4 @@ def _blocks(reading: Reading) -> Iterator[Block]:
     yield from reading.pictures("decision")
     yield Heading("What was not assessed, or is kept back")
     yield Pairs(not_assessed(document), strong=True)
-    yield Text(wording.FOR_PERSONS, small=True)
+    yield Text(f"{wording.FOR_PERSONS} {wording.WORDS_ARE_EXPLAINED}", small=True)
