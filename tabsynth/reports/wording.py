@@ -165,10 +165,10 @@ WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("95 % interval", "Range of values that the figure would be compatible with, given how few records it rests on."),
     ("Quasi-identifier", "A column that somebody else may know of a person, such as age or place."),
     ("Finding, review, no finding",
-     "Over the policy's limit, with evidence that holds after correction for the number of comparisons (Holm); with a "
-     "residual risk that is certain, half the limit is enough. Below the limit, but more than chance explains after that "
-     "correction. Neither, of what was tried. Intervals are shown uncorrected: one may exclude chance where there is no "
-     "finding."),
+     "A finding is over the policy's limit, with evidence that holds after correction for the number of comparisons "
+     "(Holm); of a residual risk that is certain, half the limit is enough. A review is below the limit, but more than "
+     "chance explains after that correction. No finding is neither. Intervals are shown uncorrected: one may exclude "
+     "chance where there is no finding."),
     ("Profile", "The policy that the release was held against; its limits are named beside each figure."),
     ("Epsilon, delta", "How much one person's records can change what comes out, at most, and roughly the chance "
                        "that this bound fails; smaller protects more. Only where there is a formal guarantee."),
