@@ -50,8 +50,8 @@ def build(findings: Iterable[Finding], verdict: Verdict, *, context: ReportConte
         "findings": [_finding(f, band) for f, band in pairs],
         "not_assessed": [*_not_assessed([f for f, _ in pairs], report_class), *_not_asked_for(everything)],
         "determinations": [
-            {"pack": pack.id, **asked.model_dump(), "name": None, "decision": None, "date": None, "expires": None,
-             "signature": None} for pack in packs for asked in pack.determinations],
+            {"pack": pack.id, **asked.model_dump(), "name": None, "decision": None, "conditions": None, "date": None,
+             "expires": None, "signature": None} for pack in packs for asked in pack.determinations],
         "guidance": [pack.part().model_dump() for pack in packs],
         "provenance": _provenance(visible),
     }

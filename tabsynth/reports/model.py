@@ -253,6 +253,7 @@ class DeterminationPart(Part):
     question: Text
     name: str | None
     decision: str | None
+    conditions: str | None
     date: IsoDate | None
     expires: IsoDate | None
     signature: str | None
