@@ -16,10 +16,11 @@ import pytest
 
 from tabsynth.core.artifact import canonical_json
 from tabsynth.core.finding import Finding
+from tabsynth.evaluation import wording as verdict_wording
 from tabsynth.evaluation.gates import Gate
 from tabsynth.evaluation.variants import attack_finding, counted, ranked
 from tabsynth.reports import document, wording
-from tabsynth.reports.chapters.decision import gates, not_assessed
+from tabsynth.reports.chapters.decision import gates, headline, not_assessed
 from tabsynth.reports.charts import render as drawing
 from tabsynth.reports.context import Selection
 from tabsynth.reports.measures import key_numbers, measures
@@ -290,6 +291,15 @@ def test_how_often_the_table_was_looked_at_counts_what_the_fit_tried(findings, v
     assert "1 evaluation, 1 model compared; within the fit, 2 candidates on people held back from it" in told
     kept = markdown.render(document.build(findings, verdict, context=private_context, report_class="statement"))
     assert f"**Looks at this table**: {wording.LOOKS_ARE_INTERNAL}" in kept
+
+
+@pytest.mark.parametrize("report_class", ["internal", "recipient", "public", "statement"])
+@pytest.mark.parametrize("outcome", ["finding", "review", "no_finding"])
+def test_every_verdict_says_what_it_does_not_show(findings, verdict, private_context, report_class, outcome):
+    privacy = verdict_wording.outcome(outcome, verdict.policy, ["Copies (P0a)"])
+    made = document.build(findings, replace(verdict, outcome=outcome, privacy=privacy), context=private_context,
+                          report_class=report_class)
+    assert any(wording.OTHER_ATTACKS in line for line in headline(made))
 
 
 def test_what_a_chapter_keeps_back_is_said_beside_what_it_shows(findings, verdict, private_context):

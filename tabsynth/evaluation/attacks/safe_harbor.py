@@ -61,7 +61,8 @@ def safe_harbor(samples: Samples) -> tuple[Finding, ...]:
     where = "lists of the 2000 and the 2020 census" if declared is None else "list of the schema"
     return (Finding(
         "safe_harbor", title_of(FACTS, "safe_harbor"), "privacy", float(sum(row["hits"] > 0 for row in rows)),
-        "lower is safer", n=len(samples.synth), method=METHOD.format(zip3=where), breakdown=rows, shareable=True),)
+        "lower is safer", n=len(samples.synth), method=METHOD.format(zip3=where), breakdown=rows, shareable=True,
+        details={"statistic": "count"}),)
 
 
 def seen(synth: Table, sparse: frozenset[str]) -> dict[str, dict[str, dict[str, int]]]:

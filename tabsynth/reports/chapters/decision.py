@@ -38,7 +38,7 @@ def headline(document: Mapping[str, Any]) -> tuple[str, str]:
     if not verdict["privacy"].startswith(stem):
         return sentence, verdict["privacy"]
     if document["report_class"] == "statement" and verdict["outcome"] != "no_finding":
-        return sentence, wording.REASONS_ARE_INTERNAL
+        return sentence, f"{wording.REASONS_ARE_INTERNAL} {wording.OTHER_ATTACKS}"
     rest = verdict["privacy"][len(stem):].lstrip(" .:")
     return sentence, f"Because of: {rest}" if verdict["privacy"][len(stem):].startswith(":") else rest
 
