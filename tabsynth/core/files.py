@@ -57,6 +57,11 @@ def chunks(path: Path) -> Iterator[bytes]:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
 
 
+def name_told(path: Path) -> str:
+    """A file's name as text that can be written down: bytes that are no UTF-8 become U+FFFD."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
+
+
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal digits."""
     digest = hashlib.sha256()

@@ -10,9 +10,9 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tabsynth.core import registry
 from tabsynth.core.finding import Finding
@@ -75,6 +75,16 @@ _CHANGE: Final[Mapping[str, str]] = {
 }
 
 
+def _measured(finding: str) -> str:
+    if (problem := unknown_finding(finding)) is not None:
+        raise ValueError(problem)
+    return finding
+
+
+MeasuredId = Annotated[str, AfterValidator(_measured)]
+"""Id of a finding on which a policy may hold a limit."""
+
+
 class Limited(BaseModel):
     """A limit, and where it comes from."""
 
@@ -124,15 +134,8 @@ class Bound(Limited):
     of: "value", "normalised", or a detail that the measure's FACTS list under "numbers".
     """
 
-    finding: str
+    finding: MeasuredId
     of: str = "value"
-
-    @field_validator("finding")
-    @classmethod
-    def _is_measured(cls, value: str) -> str:
-        if (problem := unknown_finding(value)) is not None:
-            raise ValueError(problem)
-        return value
 
     @model_validator(mode="after")
     def _has_that_number(self) -> Self:

@@ -8,9 +8,10 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from tabsynth.core.errors import SourceError, UsageError
+from tabsynth.core import yaml_text
+from tabsynth.core.errors import SchemaError, SourceError, UsageError
 from tabsynth.evaluation.disclosure import MIN_CELL
-from tabsynth.evaluation.gates import Bound, Limited, Requirement, unknown_finding
+from tabsynth.evaluation.gates import Bound, Limited, MeasuredId, Requirement, unknown_finding
 
 FOLDER: Final = Path(__file__).parent / "policies"
 DEFAULT: Final = "controlled"
@@ -30,19 +31,12 @@ class Limit(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    finding: str
+    finding: MeasuredId
     rule: Rule
     limit: float
     source: str
     mandatory: bool = True
     on_leak: Literal["finding", "review"] = "finding"
-
-    @field_validator("finding")
-    @classmethod
-    def _is_measured(cls, value: str) -> str:
-        if (problem := unknown_finding(value)) is not None:
-            raise ValueError(problem)
-        return value
 
 
 class Policy(BaseModel):
@@ -115,14 +109,14 @@ def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
     if not path.is_file():
         raise SourceError(f"policy file {path} does not exist.", fix="Check the path.")
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"policy file {path.name} is not valid YAML.") from error
+        content = yaml_text.load(path.read_text("utf-8"), path.name)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"policy file {path.name} is not valid YAML: it is no UTF-8 text.") from error
+    except SchemaError as error:
+        raise UsageError(f"policy file {path.name} is not valid YAML: {error.message}") from error
     if not isinstance(content, dict):
         raise UsageError(f"policy file {path.name} has no fields; it begins with name: and based_on: or limits:.")
     return content

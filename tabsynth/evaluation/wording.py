@@ -21,6 +21,13 @@ _BANNED: Final = re.compile(
     r"(?<![\w-])(" + "|".join(map(re.escape, BANNED)) + r")(?![\w-]|\s+harbor\b)", re.IGNORECASE)
 """The Safe Harbor list of 45 CFR 164.514(b)(2) is a name."""
 
+OUTCOMES: Final[dict[str, str]] = {
+    "finding": "Do not release under profile {policy} without change",
+    "review": "Human review required under profile {policy}",
+    "no_finding": "No tested attack exceeded profile {policy}",
+}
+"""How the sentence of a verdict begins."""
+
 LIMITS_OF_THE_TESTS: Final = (
     "This does not show that other attacks fail. Whether the data are anonymous (GDPR Recital 26) or the risk is "
     "very small (45 CFR 164.514(b)(1)) is for a named person to decide.")
@@ -43,11 +50,7 @@ def outcome(kind: str, policy: str, because: Sequence[str]) -> str:
     'Human review required under profile controlled: Reused values (P0e). This'
     """
     what = ", ".join(because)
-    first = {
-        "finding": f"Do not release under profile {policy} without change: {what}.",
-        "review": f"Human review required under profile {policy}: {what}.",
-        "no_finding": f"No tested attack exceeded profile {policy}.",
-    }[kind]
+    first = OUTCOMES[kind].format(policy=policy) + ("." if kind == "no_finding" else f": {what}.")
     return f"{first} {LIMITS_OF_THE_TESTS}"
 
 

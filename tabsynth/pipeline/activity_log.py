@@ -193,8 +193,9 @@ class Keeping:
         """
         if not self.wanted:
             return None
-        if beside.name in PARTS and any(beside.glob("manifest*.json")):
-            beside = beside.parent.parent
+        whole = beside.resolve()  # "." has no name and no parent
+        if whole.name in PARTS and any(whole.glob("manifest*.json")):
+            beside = whole.parent.parent
         log = log_in(self.folder or beside / FOLDER)
         log.check()
         return log

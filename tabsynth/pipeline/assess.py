@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 
 from tabsynth.core.artifact import canonical_json
 from tabsynth.core.errors import SourceError, UsageError
-from tabsynth.core.files import prepare_folder, refuse_existing, replace_file, sha256_file
+from tabsynth.core.files import name_told, prepare_folder, refuse_existing, replace_file, sha256_file
 from tabsynth.core.progress import Progress, silent
 from tabsynth.core.schema import Schema
 from tabsynth.core.schema_file import load_schema
@@ -84,7 +84,7 @@ def assess(request: Request, *, progress: Progress = silent) -> tuple[Evaluation
     context = report_context(real.schema, result, dataset=real.schema.name or stem(request.train), synth=synth,
                              train=real, holdout=held, fitted=model, evaluation_seed=request.seed)
     path = Path(request.synthetic)
-    context = replace(context, files={path.name: sha256_file(path)}, **request.stated)
+    context = replace(context, files={name_told(path): sha256_file(path)}, **request.stated)
     return result, document(result, context, "internal")
 
 
@@ -127,7 +127,8 @@ def read_document(path: Path) -> dict[str, Any]:
         raise SourceError(f"{path} does not exist.", fix="Make it with: tabsynth evaluate ... -o evaluation.json")
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        canonical_json(content)  # a lone surrogate can be written in JSON, and in no rendering
+    except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{path.name} is not a report document: it cannot be read as JSON.") from error
     if not isinstance(content, dict):
         raise SourceError(f"{path.name} is not a report document.")

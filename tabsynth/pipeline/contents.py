@@ -108,7 +108,7 @@ def lines(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         found = facts["info"]["calibration"]
         yield "Choice", f"mode {found['mode']}: {found['reason']}"
     origin = Parentage.of(facts["info"])
-    if origin.parents:
+    if origin.generation_depth > 1:
         yield "Parent", further_generation(origin)
     if "refinement" in facts["info"]:
         yield "Refined", refinement(facts["info"]["refinement"])

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
-import tabsynth
 from tabsynth.core import registry
 from tabsynth.core.finding import Finding
 from tabsynth.core.progress import Progress, silent
@@ -22,6 +19,7 @@ from tabsynth.evaluation.verdict import Verdict, judge
 from tabsynth.pipeline.fit import Fitted
 from tabsynth.pipeline.split import units_of
 from tabsynth.reports import document as documents
+from tabsynth.reports import provenance
 from tabsynth.reports.context import (
     UNKNOWN_MODEL,
     UNSIGNED,
@@ -32,8 +30,6 @@ from tabsynth.reports.context import (
     Selection,
     column_facts,
 )
-
-PACKAGES: Final = ("numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "safetensors")
 
 
 @dataclass(frozen=True)
@@ -129,8 +125,8 @@ def report_context(schema: Schema, evaluation: Evaluation, *, dataset: str, synt
         model_summary=_summary(fitted), settings=fitted.info.get("settings", {}) if fitted else {},
         calibration=fitted.info.get("calibration") if fitted else None,
         statement=fitted.statement.to_json() if fitted and fitted.statement else None,
-        versions=versions(), commands=commands, sampling_seed=sampling_seed, evaluation_seed=evaluation_seed,
-        selection=evaluation.selection, signature=signature,
+        versions=provenance.environment(), commands=commands, sampling_seed=sampling_seed,
+        evaluation_seed=evaluation_seed, selection=evaluation.selection, signature=signature,
         generation_depth=fitted.parentage.generation_depth if fitted else 1)
 
 
@@ -167,12 +163,6 @@ def describe_rule(rule: Mapping[str, Any]) -> str:
     if "implies" in rule:
         return f"if {rule['implies']['if']} then {rule['implies']['then']}"
     return f"never {rule['forbid']}" if "forbid" in rule else str(rule["compare"])
-
-
-def versions() -> dict[str, str]:
-    """What ran: a reader may want to repeat it."""
-    return {"tabsynth": tabsynth.__version__, "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES}}
 
 
 def _summary(fitted: Fitted | None) -> str:

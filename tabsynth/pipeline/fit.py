@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,8 @@ def fit(table: Table | Compact, *, model: str = "auto", privacy: Privacy | None 
     calibrated = mode_for(mode, model, private=privacy.wanted)
     require_columns(table.schema)
     unfitted = build(choice.model, settings)
+    if privacy.wanted:  # the hash of a parent follows from its rows, outside the budget
+        parentage = replace(parentage, parents=())
     info = {"tabsynth": tabsynth.__version__, "settings": dict(settings or {}), **parentage.to_json()}
     if privacy.wanted:
         assert isinstance(table, Table)

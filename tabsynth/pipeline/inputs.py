@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from tabsynth.core.compact import Compact
 from tabsynth.core.errors import PrivacyError, UsageError
+from tabsynth.core.files import name_told
 from tabsynth.core.schema import Dialect, Schema
 from tabsynth.core.schema_file import load_schema
 from tabsynth.core.table import Table
@@ -81,7 +82,7 @@ def read_input(spec: str, reading: Reading | None = None, *, public_only: bool =
         schema = adjusted(load.demo_schema(name) if reading.schema is None else load_schema(reading.schema), reading)
         if public_only:
             require_unit(schema, reading.unit)
-        source = "bundled code book" if reading.schema is None else reading.schema.name
+        source = "bundled code book" if reading.schema is None else name_told(reading.schema)
         return Input(Table(schema, load.load_demo(name).columns), source, name, Path("."))
     opened, schema, origin = _opened(spec, reading, public_only=public_only)
     return Input(formats.whole(opened, schema), origin, stem(spec), _folder(spec))
@@ -108,7 +109,8 @@ def _opened(spec: str, reading: Reading, *, public_only: bool) -> tuple[Source, 
         if public_only:
             require_unit(schema, reading.unit)
         dialect = overridden(schema.dialect, reading)
-        return formats.scan(spec, format=reading.format, dialect=dialect, names_only=True), schema, reading.schema.name
+        opened = formats.scan(spec, format=reading.format, dialect=dialect, names_only=True)
+        return opened, schema, name_told(reading.schema)
     if public_only:
         raise UsageError(
             "a fit with --epsilon needs --schema: everything about the columns must be public.",
@@ -160,7 +162,8 @@ def stem(spec: str) -> str:
     >>> stem("data/patients.csv.gz")
     'patients'
     """
-    return "stdin" if spec == "-" else re.sub(r"\.(csv|tsv|txt|parquet|jsonl|ndjson|gz|zst)\b", "", Path(spec).name)
+    name = "stdin" if spec == "-" else name_told(Path(spec))
+    return re.sub(r"\.(csv|tsv|txt|parquet|jsonl|ndjson|gz|zst)\b", "", name)
 
 
 def read_given(path: Path, schema: Schema) -> Table:

@@ -36,7 +36,7 @@ from tabsynth.reports import exports, guarantee, provenance
 from tabsynth.reports.context import UNSIGNED, Outcome, ReportContext
 from tabsynth.reports.renderers import html, pdf
 
-PACKAGES: Final = "packages.txt"
+LOCK_NAME: Final = "packages.txt"
 """In ``internal/``: what was installed."""
 
 
@@ -214,7 +214,7 @@ def write_parts(folder: Path, request: Request, source: Input[Table], parts: Spl
     write_report(internal, document(evaluation, context, "internal"), name="report")
     fitted.save(internal / "model.tabsynth", passphrase=request.passphrase)
     write_json(internal / "split.json", {"table": source.name, **parts.facts()})
-    (internal / PACKAGES).write_bytes(provenance.lock_text())
+    (internal / LOCK_NAME).write_bytes(provenance.lock_text())
     if not refused:
         write_report(share, document(evaluation, context, share_class(request, evaluation.policy)), name="report")
     if fitted.statement is not None:
@@ -244,8 +244,7 @@ def write_tables(folder: Path, synth: Table, mark: str, *, generation_depth: int
     for suffix in ("csv", "parquet"):
         name = f"synthetic{mark}.{suffix}"
         formats.write(synth.batches(), folder / name, marks=marks(generation_depth))
-        facts[name] = provenance.FileFact(len(synth), len(synth.schema.columns),
-                                          provenance.schema_sha256(synth.schema), "synthetic table")
+        facts[name] = provenance.FileFact(len(synth), len(synth.schema.columns), provenance.schema_sha256(synth.schema))
     return facts
 
 
@@ -269,7 +268,7 @@ def origin_of(request: Request, source: Input[Table], parts: Split, fitted: Fitt
     real = {} if statement is not None else fingerprints(request, internal)
     return provenance.Origin(
         dataset=source.name, outcome=evaluation.outcome, created=datetime.now(UTC).date().isoformat(),
-        schema_sha256=provenance.schema_sha256(source.table.schema), lock_sha256=sha256_file(internal / PACKAGES),
+        schema_sha256=provenance.schema_sha256(source.table.schema), lock_sha256=sha256_file(internal / LOCK_NAME),
         split=parts.public_facts(), report="report.json", statement=None if statement is None else "statement.json",
         config={"model": fitted.choice.model, "settings": dict(fitted.info["settings"]), "refine": request.refine,
                 "policy": evaluation.policy.name,

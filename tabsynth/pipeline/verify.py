@@ -57,7 +57,7 @@ def verify_release(folder: Path, *, key: PublicKey | None = None) -> dict[str, A
         return checked_parts(folder, key)
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise VerificationError("the manifest or the report is damaged: a part of it is missing, or is nothing that "
-                                "this program writes.", fix="Ask for the release again.") from error
+                                "this program writes.", fix=provenance.AGAIN) from error
 
 
 def refuse_refused(folder: Path, key: PublicKey | None) -> None:
@@ -69,7 +69,8 @@ def refuse_refused(folder: Path, key: PublicKey | None) -> None:
                 provenance.verify_manifest(part, key=key, name=provenance.REFUSED_NAME)
             except VerificationError as error:
                 state = f"Besides, {error.message}"
-            raise VerificationError(f"{folder.name} is a refused release: nothing in it may be shared. {state}")
+            raise VerificationError(f"{folder.name} is a refused release: nothing in it may be shared. {state}",
+                                    fix="The report in internal/ says why; release again once that is mended.")
 
 
 def checked_parts(folder: Path, key: PublicKey | None) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def checked_release(root: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     try:
         document.validate(report)
     except SourceError as error:
-        raise VerificationError(error.message, fix="Ask for the release again.") from error
+        raise VerificationError(error.message, fix=provenance.AGAIN) from error
     refuse_other_facts(report, manifest)
     checked.append("the report is a valid document")
     claims: dict[str, Any] = {"outcome": manifest["outcome"]}
@@ -136,11 +137,13 @@ def checked_release(root: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     claimed = manifest["config"].get("differential_privacy") or report["privacy"]["guarantee"]
     if manifest["statement_sha256"] is None:
         if claimed:
-            raise VerificationError("the release claims differential privacy, but holds no privacy statement.")
+            raise VerificationError("the release claims differential privacy, but holds no privacy statement.",
+                                    fix=provenance.AGAIN)
         return {"what": "release", "checked": checked, "claims": claims}
     statement = read_listed(root, "statement.json", manifest["statement_sha256"], manifest)
     if report["privacy"]["statement"] != statement:
-        raise VerificationError("the report holds another privacy statement than statement.json.")
+        raise VerificationError("the report holds another privacy statement than statement.json.",
+                                fix=provenance.AGAIN)
     claims |= check_statement(Statement.from_json(statement))
     checked.append("epsilon and delta follow from the listed mechanisms")
     if report["report_class"] != "statement":
@@ -164,19 +167,21 @@ def read_listed(root: Path, name: str, sha256: Any, manifest: dict[str, Any]) ->
     """The document `name`, which the manifest must list under this hash."""
     listed = manifest["files"].get(name)
     if listed is None or listed["sha256"] != sha256:
-        raise VerificationError(f"the manifest does not vouch for {name}.", fix="Ask for the release again.")
+        raise VerificationError(f"the manifest does not vouch for {name}.", fix=provenance.AGAIN)
     content = json.loads((root / name).read_text("utf-8"))
     if not isinstance(content, dict):
-        raise VerificationError(f"{name} is not a document of this program.", fix="Ask for the release again.")
+        raise VerificationError(f"{name} is not a document of this program.", fix=provenance.AGAIN)
     return content
 
 
 def refuse_other_model(path: Path, manifest: dict[str, Any], statement: dict[str, Any]) -> None:
     """Inside the house, the model file lies beside what is shared: it must be the one that is claimed."""
     if sha256_file(path) != manifest["model_sha256"]:
-        raise VerificationError(f"file 'internal/{path.name}' is not the model that the manifest names.")
+        raise VerificationError(f"file 'internal/{path.name}' is not the model that the manifest names.",
+                                fix=provenance.AGAIN)
     if artifact.read_header(path)["privacy"].get("statement") != statement:
-        raise VerificationError("the model file carries another privacy statement than statement.json.")
+        raise VerificationError("the model file carries another privacy statement than statement.json.",
+                                fix=provenance.AGAIN)
 
 
 def verify_model(path: Path, *, passphrase: str | None = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""JSON values as words: how a table's cell, a key and an interval are told."""
+"""JSON values as words: how a table's cell, a key, a number and an interval are told."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ _KEYS: Final[dict[str, str]] = {
     "key": "Of", "n": "Records", "train_hits": "Hits, training", "train_n": "Tried, training",
     "control_hits": "Hits, control", "control_n": "Tried, control", "low": "Lower limit", "high": "Upper limit",
 }
+LARGEST: Final = 1e100
+"""Nothing beyond is drawn: its interval may be no number."""
 
 
 def words(key: str) -> str:
@@ -36,6 +38,14 @@ def cell(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(cell(v) for v in value)
     return str(value)
+
+
+def number(row: Mapping[str, Any], key: str) -> float | None:
+    """A number of a row that can be told or drawn, else None."""
+    value = row.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
+        return None
+    return value
 
 
 def pair(interval: Sequence[float] | None) -> tuple[float, float] | None:

@@ -11,11 +11,12 @@ Lines = Iterator[str]
 def text(value: str) -> str:
     r"""`value` on one line, with what Markdown or HTML would read as markup escaped.
 
-    >>> text("a<b>\n[x](http://y)")
-    'a\\<b\\> \\[x\\](http\\://y)'
+    >>> text("a<b>\n[x](http://y)"), text("1. one"), text("- one"), text("0.5")
+    ('a\\<b\\> \\[x\\](http\\://y)', '1\\. one', '\\- one', '0.5')
     """
     escaped = re.sub(r"([\\`*_\[\]<>|#&~!])", r"\\\1", " ".join(value.split()))
-    return escaped.replace("://", "\\://")
+    begun = re.sub(r"^([-+]|\d+[.)])(?=[ -]|$)", lambda m: f"{m[1][:-1]}\\{m[1][-1]}", escaped)  # no list, no rule
+    return begun.replace("://", "\\://")
 
 
 def section(title: str) -> Lines:

@@ -127,7 +127,7 @@ def grid(value: float, interval: tuple[float, float] | None) -> int:
     (3, 3, 2)
     """
     width = abs(interval[1] - interval[0]) if interval is not None else 0.0
-    if width > 1e-9:
+    if 1e-9 < width < math.inf:
         return min(12, 1 - math.floor(math.log10(width)))
     return 2 if abs(value) < 1e-9 or 0.1 <= abs(value) <= 1 else min(12, 1 - math.floor(math.log10(abs(value))))
 

@@ -72,7 +72,8 @@ class Manifest(Part):
     created: IsoDate
     generation_depth: Annotated[int, Field(ge=1)] = Field(
         description="1: learned from real rows; 2: from rows of generation 1; and so on")
-    parents: list[Sha256] = Field(description="of the manifest, label or file of the synthetic table learned from")
+    parents: list[Sha256] = Field(description="of the manifest, label or file of the synthetic table learned from; "
+                                              "empty under a privacy guarantee")
     files: dict[str, FileEntry] = Field(description="every file of this part but the manifest and its signature")
     schema_sha256: Sha256 = Field(description="of the canonical JSON of the schema that the table was read by")
     split: SplitEntry

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tabsynth.reports import numbers, svg, wording
 from tabsynth.reports.blocks import Pair, Table
-from tabsynth.reports.cells import cell, pair, words
+from tabsynth.reports.cells import cell, number, pair, words
 
 VERDICT_LABELS: Final[dict[str, str]] = {
     "finding": "Finding", "review": "Review", "no_finding": "No finding", "insufficient_power": "Too few records",
@@ -161,7 +161,7 @@ def _references(finding: Mapping[str, Any], interval: tuple[float, float] | None
     names = {"floor": "Floor", "ceiling": "Ceiling", "control": "Control", "baseline": "Baseline"}
     pairs = [(label, numbers.beside(finding[key], interval, finding["value"])) for key, label in names.items()
              if finding[key] is not None]
-    rate = finding["details"].get("train_rate")
+    rate = number(finding["details"], "train_rate")
     if rate is not None:
         pairs.insert(0, ("Training", numbers.beside(rate, interval, finding["value"])))
     if finding["normalised"] is not None:

@@ -60,6 +60,15 @@ def fixed(value: float, decimals: int) -> str:
     return text
 
 
+def with_error(value: float, error: float) -> str:
+    """A value with its standard error, as of candidates that are compared.
+
+    >>> with_error(0.5123, 0.01)
+    '0.512 \N{PLUS-MINUS SIGN} 0.010'
+    """
+    return f"{value:.3f} \N{PLUS-MINUS SIGN} {error:.3f}"
+
+
 def short(value: float) -> str:
     """A limit as it was written: no digits added.
 

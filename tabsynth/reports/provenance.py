@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import ValidationError
 
+import tabsynth
 from tabsynth.core.artifact import canonical_json
 from tabsynth.core.errors import SourceError, UsageError, VerificationError
 from tabsynth.core.files import chunks, replace_file, sha256_file
@@ -51,7 +52,6 @@ class FileFact:
     rows: int | None = None
     columns: int | None = None
     schema_sha256: str | None = None
-    kind: str = "file"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def manifest(folder: Path, origin: Origin, *, facts: Mapping[str, FileFact] | No
         if name not in names:
             raise UsageError(f"file {name!r} is not in {folder.name}; it has: {', '.join(names) or 'nothing'}.")
     files = {name: {"sha256": sha256_file(folder / name), "bytes": (folder / name).stat().st_size,
-                    **asdict(known.get(name, FileFact(kind=kind_of(name))))} for name in names}
+                    "kind": kind_of(name), **asdict(known.get(name, FileFact()))} for name in names}
     told = {k: v for k, v in asdict(origin).items() if k not in ("statement", "report")}
     body = {
         **told, "type": MANIFEST_TYPE, "synthetic": True, "files": files, "parents": list(origin.parents),
@@ -148,16 +148,19 @@ def verify_manifest(folder: Path, *, key: PublicKey | None = None, name: str = M
         raise SourceError(f"there is no {name} in {folder}.", fix="Name a release folder or its share part.")
     content = _read(path, Manifest)
     body = {k: v for k, v in content.items() if k != "manifest_sha256"}
-    _check_signature(path, content["signature"], key)
+    _check_signature(path, content, key)
     if content["manifest_sha256"] != sha256_json(body):
         raise VerificationError("the manifest was changed after it was written: its own hash does not match, so "
                                 "nothing that it says of the other files can be relied on.", fix=AGAIN)
+    if content["outcome"] == "REFUSED" and name != REFUSED_NAME:
+        raise VerificationError(f"{name} says that the release was refused, and was renamed since: nothing in it may "
+                                "be shared.", fix=f"Name it {REFUSED_NAME} again, or ask for a release that passed.")
     problems = list(_differences(path, content["part"], content["files"]))
     if problems:
         raise VerificationError(f"{'; '.join(problems)}.", fix=AGAIN)
     for which in ("statement_sha256", "report_sha256"):
         if content[which] is not None and content[which] not in {f["sha256"] for f in content["files"].values()}:
-            raise VerificationError(f"the manifest's {which} belongs to no file that it lists.")
+            raise VerificationError(f"the manifest's {which} belongs to no file that it lists.", fix=AGAIN)
     return content
 
 
@@ -179,7 +182,7 @@ def environment() -> dict[str, str]:
     >>> sorted(environment())[0]
     'numpy'
     """
-    found = {"python": platform.python_version(), "tabsynth": code_version()}
+    found = {"python": platform.python_version(), "tabsynth": tabsynth.__version__}
     for package in PACKAGES:
         try:
             found[package] = version(package)
@@ -192,14 +195,6 @@ def lock_text() -> bytes:
     """Every installed package, "NAME==VERSION" a line, sorted, names as package indexes normalise them."""
     found = {f"{re.sub(r'[-_.]+', '-', d.name).lower()}=={d.version}" for d in distributions()}
     return "".join(f"{line}\n" for line in sorted(found)).encode()
-
-
-def code_version() -> str:
-    """Version of the installed distribution, "0+source" when run from a source tree."""
-    try:
-        return version("tabsynth-dp")
-    except PackageNotFoundError:
-        return "0+source"
 
 
 def sha256_json(value: Any) -> str:
@@ -240,8 +235,9 @@ def refuse_secrets(config: Mapping[str, Any], path: Sequence[str] = ()) -> None:
             refuse_secrets(value, (*path, str(key)))
 
 
-def _check_signature(path: Path, fingerprint: str, key: PublicKey | None) -> None:
-    beside = _signature_of(path)
+def _check_signature(path: Path, content: Mapping[str, Any], key: PublicKey | None) -> None:
+    """Check the signature beside `path` against what was read from there; the file is not opened a second time."""
+    beside, fingerprint = _signature_of(path), content["signature"]
     if fingerprint == UNSIGNED:
         if beside.exists():
             raise VerificationError(f"a signature lies beside a manifest that says it is unsigned: {beside.name} was "
@@ -262,7 +258,7 @@ def _check_signature(path: Path, fingerprint: str, key: PublicKey | None) -> Non
     if {found["fingerprint"], fingerprint} != {own.fingerprint}:
         raise VerificationError("the manifest and its signature name different keys: one of them was replaced.",
                                 fix=AGAIN)
-    if not own.signed(path.read_bytes(), bytes.fromhex(found["signature"])):
+    if not own.signed(written(content), bytes.fromhex(found["signature"])):
         raise VerificationError("the signature does not fit the manifest: one of them was changed after the release "
                                 "was signed.", fix=AGAIN)
 
@@ -320,7 +316,8 @@ def _files_under(root: Path) -> list[str]:
     """Names of the plain files under `root`, sorted, with forward slashes.
 
     Raises:
-        VerificationError: a link or another thing that is not a plain file.
+        VerificationError: a link or another thing that is not a plain file, or a folder that holds nothing or cannot be
+            looked into: its name is a message, too.
     """
     names = []
     for path in sorted(root.rglob("*")):
@@ -329,5 +326,15 @@ def _files_under(root: Path) -> list[str]:
             raise VerificationError(f"{name!r} is not a plain file.", fix="Replace it by the file itself.")
         if path.is_file():
             names.append(name)
+        elif _shows_nothing(path):
+            raise VerificationError(f"the folder {name!r} is empty, or cannot be looked into: no release has one.",
+                                    fix="Take it away, or see what is in it.")
     return sorted(names)
+
+
+def _shows_nothing(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir())
+    except OSError:
+        return True
 

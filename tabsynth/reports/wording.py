@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tabsynth.evaluation.wording import LIMITS_OF_THE_TESTS, banned_word
+from tabsynth.evaluation.wording import OUTCOMES, banned_word
 
 OUTSIDE_THE_BUDGET: Final = (
     "The verdict was formed by looking at real records outside the privacy budget; "
@@ -118,14 +118,6 @@ REASONS_ARE_INTERNAL: Final = (
 
 BELOW_FLOOR: Final = "worse than columns drawn independently of each other"
 
-OTHER_ATTACKS: Final = LIMITS_OF_THE_TESTS
-
-VERDICTS: Final[dict[str, str]] = {
-    "finding": "Do not release under profile {policy} without change.",
-    "review": "Human review required under profile {policy}.",
-    "no_finding": "No tested attack exceeded profile {policy}.",
-}
-
 NEVER_ASSESSED: Final[tuple[tuple[str, str], ...]] = (
     ("Group and property inference", "Statements about groups of people, not about one person, are not tested."),
     ("Several releases compared", "An attacker who subtracts one release from another is not tested."),
@@ -192,7 +184,7 @@ def offending(text: str) -> str | None:
 
 def verdict_sentence(outcome: str, policy: str) -> str:
     """The fixed sentence for an outcome: nothing in it depends on a measured number."""
-    return VERDICTS[outcome].format(policy=policy)
+    return OUTCOMES[outcome].format(policy=policy) + "."
 
 
 def one_person(unit: str) -> str:

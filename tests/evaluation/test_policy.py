@@ -100,7 +100,8 @@ def test_an_error_names_file_field_and_what_there_is(tmp_path: Path, content: di
 
 def test_files_that_are_no_policy(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
-    for text, words in (("a: [", "not valid YAML"), ("", "no fields"), ("- 1", "no fields")):
+    for text, words in (("a: [", "not valid YAML"), ("", "no fields"), ("- 1", "no fields"),
+                        ("name: a\nname: b", "name.*twice"), ("a: &x [1]\nb: *x", "line 1")):
         own.write_text(text, "utf-8")
         with pytest.raises(UsageError, match=words):
             load_policy(own)

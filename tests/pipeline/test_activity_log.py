@@ -131,7 +131,11 @@ def test_where_the_book_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "out" / "share" / "manifest.json").write_text("{}")
     inside = Keeping().open_for("out/share/synthetic.csv")
     assert inside is not None
-    assert str(inside._path) == "tabsynth-log/log.jsonl", "a log inside a release would be a file that was added to it"
+    assert inside._path == tmp_path / "tabsynth-log" / "log.jsonl", "a log inside a release would be a file added to it"
+    monkeypatch.chdir(tmp_path / "out" / "share")
+    inside = Keeping().open_for("synthetic.csv")
+    assert inside is not None
+    assert inside._path == tmp_path / "tabsynth-log" / "log.jsonl"
 
 
 def test_the_digest_looks_at_cells_and_not_at_order_or_kind(table: Table) -> None:

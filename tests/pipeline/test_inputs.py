@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tabsynth.cli.commands.release import shown_command
 from tabsynth.core.errors import SchemaError, SourceError, UsageError
 from tabsynth.core.schema import Column, Dialect, Schema
 from tabsynth.core.table import Table
@@ -113,3 +114,10 @@ def test_given_cells_are_read_as_the_schema_says(tmp_path: Path) -> None:
     (tmp_path / "g.csv").write_text("agee\n7\n", "utf-8")
     with pytest.raises(SchemaError, match="Did you mean 'age'"):
         read_given(tmp_path / "g.csv", schema)
+
+
+def test_a_file_name_that_is_no_text_can_be_written_down() -> None:
+    told = "caf\N{REPLACEMENT CHARACTER}"
+    assert stem("wards/caf\udce9.csv") == told
+    assert shown_command(["tabsynth", "release", "wards/caf\udce9.csv", "-o", ".", "--seed=1"]) == (
+        f"tabsynth release {told}.csv -o . --seed=1")

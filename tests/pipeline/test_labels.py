@@ -15,11 +15,12 @@ import pytest
 
 from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.files import sha256_file
+from tabsynth.core.schema import Column, Population, Schema
 from tabsynth.core.table import Table
 from tabsynth.datasets import formats
 from tabsynth.pipeline import face, labels, release
 from tabsynth.pipeline.evaluate import evaluate
-from tabsynth.pipeline.fit import fit, load_model
+from tabsynth.pipeline.fit import Privacy, fit, load_model
 from tabsynth.pipeline.labels import REAL, Parentage, label_of, parentage
 from tabsynth.pipeline.sample import sample_to_file
 from tabsynth.pipeline.split import split, write_split
@@ -94,6 +95,15 @@ def test_a_depth_that_cannot_be_read_is_the_least(folder: Path, depth: str | Non
     content = json.loads((folder / "x.csv.synthetic.json").read_text("utf-8"))
     (folder / "x.csv.synthetic.json").write_text(json.dumps({**content, "generation_depth": depth}))
     assert parentage(str(folder / "x.csv"), allow=True).generation_depth == 2
+
+
+def test_under_a_guarantee_a_model_counts_generations_and_names_no_parent() -> None:
+    schema = Schema((Column("sex", "category", levels=("f", "m"), source="form"),),
+                    population=Population("ward", declared_units=100))
+    table = Table.from_pandas(pd.DataFrame({"sex": ["f", "m"] * 50}), schema=schema)
+    made = fit(table, model="marginal", privacy=Privacy("1"), rng=np.random.default_rng(0),
+               parentage=Parentage(2, ("a" * 64,)))
+    assert (made.parentage.generation_depth, made.parentage.parents) == (2, ()), "the hash follows from its rows"
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.parquet"])

@@ -17,7 +17,7 @@ from tabsynth.evaluation.policy import load_policy
 from tabsynth.evaluation.variants import attack_finding, counted
 from tabsynth.evaluation.verdict import judge
 from tabsynth.reports import disclosure, document, guidance, wording
-from tabsynth.reports.annexes._evidence import KEPT, NOT_MADE, Evidence
+from tabsynth.reports.annexes._evidence import KEPT, Evidence
 from tabsynth.reports.context import column_facts
 
 CLASSES = ("internal", "recipient", "public", "statement")
@@ -85,7 +85,7 @@ def test_states_follow_the_judgements(context) -> None:
     assert row(made, "wp216", "linkability")["state"] == "for a person"
     assert "Only few people. Too few records to tell" in row(made, "wp216", "linkability")["answer"]
     assert row(made, "wp216", "inference")["state"] == "not run"
-    assert row(made, "wp216", "outliers")["answer"] == NOT_MADE
+    assert row(made, "wp216", "outliers")["answer"] == wording.NOT_PART
     assert row(made, "wp216", "full_analysis")["state"] == "for a person"
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tabsynth.core.errors import SourceError, UsageError
 from tabsynth.core.finding import Finding
+from tabsynth.pipeline.assess import read_document
 from tabsynth.reports import document, model, wording
 
 SCHEMA_FILE = files("tabsynth.reports").joinpath("evaluation-1.schema.json")
@@ -87,6 +88,13 @@ def test_contradictions_are_refused(findings, verdict, context):
     for bad, words in ((outside, "does not contain"), (twice, "same id"), (stray, "nobody"), (claim, "statement")):
         with pytest.raises(SourceError, match=words):
             document.validate(bad)
+
+
+@pytest.mark.parametrize("content", ["[" * 200_000, '{"a": "\\ud800"}', '{"a": NaN}'], ids=["deep", "surrogate", "nan"])
+def test_what_no_rendering_could_show_is_refused_when_it_is_read(tmp_path, content):
+    (tmp_path / "evaluation.json").write_text(content, "utf-8")
+    with pytest.raises(SourceError, match="cannot be read as JSON"):
+        read_document(tmp_path / "evaluation.json")
 
 
 def test_an_error_names_the_field_and_never_the_value(findings, verdict, context):

@@ -30,7 +30,7 @@ from tabsynth.reports.provenance import FileFact
 from tests.reports.test_provenance import FACTS
 
 FINGERPRINT = "ab" * 32
-TABLES = {name: FileFact(500, 4, "0" * 64, "synthetic table") for name in ("synthetic.csv", "synthetic.parquet")}
+TABLES = {name: FileFact(500, 4, "0" * 64) for name in ("synthetic.csv", "synthetic.parquet")}
 REQUIRED = {"@context", "@type", "conformsTo", "description", "license", "name", "url", "creator", "datePublished",
             "distribution"}
 RESPONSIBLE = {

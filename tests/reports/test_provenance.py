@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ ORIGIN = Origin(**FACTS, config={"epsilon": "1", "model": {"max_bins": 32}}, sam
                 statement="statement.json", training_fingerprint="d" * 64)
 
 
-def make(folder: Path, signer: PrivateKey | None = None) -> Path:
+def make(folder: Path, signer: PrivateKey | None = None, *, outcome: str = "RELEASED",
+         name: str = provenance.MANIFEST_NAME) -> Path:
     """A release's share part with a manifest."""
     share = folder / "share"
     (share / "report").mkdir(parents=True)
@@ -35,9 +37,9 @@ def make(folder: Path, signer: PrivateKey | None = None) -> Path:
     (share / "notes.txt").write_text("x", "utf-8")
     (share / "report" / "report.json").write_text("{}\n", "utf-8")
     signed = {} if signer is None else {"signature": signer.public.fingerprint}
-    origin = Origin(**{**{f: getattr(ORIGIN, f) for f in ORIGIN.__dataclass_fields__}, **signed})
-    content = provenance.manifest(share, origin, facts={"synthetic.csv": FileFact(1, 2, "e" * 64, "synthetic table")})
-    provenance.write_manifest(share, content, signer=signer)
+    origin = Origin(**{**{f: getattr(ORIGIN, f) for f in ORIGIN.__dataclass_fields__}, "outcome": outcome, **signed})
+    content = provenance.manifest(share, origin, facts={"synthetic.csv": FileFact(1, 2, "e" * 64)})
+    provenance.write_manifest(share, content, name=name, signer=signer)
     return share
 
 
@@ -122,6 +124,24 @@ def test_swapped_names_are_told(share: Path) -> None:
 def test_a_file_that_is_not_listed_is_an_error(share: Path, name: str) -> None:
     (share / name).write_text("x", "utf-8")
     with pytest.raises(VerificationError, match="not in the manifest"):
+        provenance.verify_manifest(share)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_folder_that_shows_nothing_is_an_error(share: Path, hidden: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    (share / "Ward 7").mkdir()
+    if hidden:
+        (share / "Ward 7" / "rows.csv").write_text("x")
+        whole, listed = Path.rglob, Path.iterdir
+        monkeypatch.setattr(Path, "rglob", lambda p, *a: (f for f in whole(p, *a) if f.name != "rows.csv"))
+
+        def closed(path: Path) -> Iterator[Path]:
+            if path.name == "Ward 7":
+                raise PermissionError
+            return listed(path)
+
+        monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(VerificationError, match="'Ward 7' is empty, or cannot be looked into"):
         provenance.verify_manifest(share)
 
 
@@ -281,3 +301,25 @@ def test_an_existing_manifest_stays_without_force(share: Path) -> None:
     with pytest.raises(SourceError, match="exists already"):
         provenance.write_manifest(share, content)
     provenance.write_manifest(share, content, force=True)
+
+
+@pytest.mark.parametrize("signed_by", [None, PrivateKey.new()], ids=["unsigned", "signed"])
+def test_a_refused_release_stays_refused_under_another_name(tmp_path: Path, signed_by: PrivateKey | None) -> None:
+    share = make(tmp_path, signed_by, outcome="REFUSED", name=provenance.REFUSED_NAME)
+    assert provenance.verify_manifest(share, name=provenance.REFUSED_NAME)["outcome"] == "REFUSED"
+    for suffix in ("json", "sig"):
+        if (share / f"manifest.REFUSED.{suffix}").exists():
+            (share / f"manifest.REFUSED.{suffix}").rename(share / f"manifest.{suffix}")
+    with pytest.raises(VerificationError, match="was refused, and was renamed"):
+        provenance.verify_manifest(share)
+
+
+def test_what_is_checked_is_what_was_signed(
+        signed: Path, signer: PrivateKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = signed / "manifest.json"
+    honest, read = path.read_bytes(), Path.read_bytes
+    rewrite(signed, dataset="another")
+    forged = iter([path.read_bytes()])
+    monkeypatch.setattr(Path, "read_bytes", lambda p: next(forged, honest) if p == path else read(p))
+    with pytest.raises(VerificationError, match="does not fit the manifest"):
+        provenance.verify_manifest(signed, key=signer.public)

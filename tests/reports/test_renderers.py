@@ -198,6 +198,29 @@ def test_markdown_of_a_name_is_text(made):
     assert "ward\\|A" in shown
 
 
+def test_markdown_of_a_name_begins_no_list_and_a_command_stays_one_line(findings, verdict, context):
+    context = replace(context, purpose="1. a list", owner="- another", commands=("tabsynth x\n\n# not a heading",))
+    shown = markdown.render(document.build(findings, verdict, context=context, report_class="internal"))
+    assert "**Purpose**: 1\\. a list" in shown
+    assert "**Answers for the remaining risk**: \\- another" in shown
+    assert "    tabsynth x # not a heading" in shown.splitlines()
+
+
+@pytest.mark.parametrize("rate", ["x", 10**400, True, None])
+def test_a_rate_that_is_no_number_is_not_told(findings, verdict, context, rate):
+    damaged = tuple(replace(f, details={**f.details, "train_rate": rate}) for f in findings)
+    made = document.build(damaged, verdict, context=context, report_class="internal")
+    for render in (html.render, text.render, markdown.render):
+        assert render(made)
+
+
+def test_an_interval_too_wide_for_a_number_is_shown_all_the_same(verdict, context):
+    wide = Finding("kway.2", "Pairs", "fidelity", 0.0, "higher is better", interval=(-1.7e308, 1.7e308), n=500)
+    made = document.build((wide,), replace(verdict, judgements=()), context=context, report_class="recipient")
+    for render in (html.render, text.render, markdown.render):
+        assert "Pairs" in render(made)
+
+
 def as_json(document: dict[str, Any]) -> str:
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 

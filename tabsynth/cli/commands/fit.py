@@ -126,7 +126,7 @@ def command(
     console.tell("every row is another person" if unit is None else f"column {unit}", label="Unit")
     console.tell("guessed; write and review one with tabsynth inspect." if source.guessed else source.schema_source,
                  label="Schema")
-    if origin.parents:
+    if origin.generation_depth > 1:
         console.tell(further_generation(origin), label="Parent")
     console.tell(promise(fitted), label="Privacy")
     encrypted, option = ("", "") if passphrase is None else (" (encrypted)", f" --passphrase-env {passphrase_env}")

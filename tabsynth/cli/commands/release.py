@@ -160,7 +160,9 @@ def _signer(key: Path | None, variable: str | None) -> PrivateKey | None:
 
 def shown_command(arguments: list[str]) -> str:
     """The command as typed, with file names but without the folders they lie in."""
-    return " ".join(["tabsynth", *(Path(a).name if "/" in a and not a.startswith("-") else a for a in arguments[1:])])
+    from tabsynth.core.files import name_told
+
+    return " ".join(["tabsynth", *(a if a.startswith("-") else name_told(Path(a)) or a for a in arguments[1:])])
 
 
 def _tell(console: Console, done: object) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from tabsynth.reports import numbers
+from tabsynth.reports import numbers, wording
+from tabsynth.reports.cells import number
 from tabsynth.reports.context import LEARNED
 
 State = Literal["answered", "no finding", "finding", "no hit", "hit", "for a person", "not run", "kept internal"]
 
 KEPT: Final = "Kept in the internal report: it follows from real records."
-NOT_MADE: Final = "Not part of this run."
 _EFFECTS: Final = {"residual": "residual risk R", "difference": "excess over the control", "auc": "AUC"}
 _VERDICTS: Final = {"finding": "A finding", "review": "To be reviewed", "no_finding": "No finding",
                     "insufficient_power": "Too few records to tell", "not_run": "Not run", "none": "Measured"}
@@ -121,10 +121,10 @@ class Evidence:
 
     def _without(self, then: str) -> Answer:
         kept = self.document["report_class"] == "statement"
-        return Answer(_joined((KEPT if kept else NOT_MADE, then)), "kept internal" if kept else "not run")
+        return Answer(_joined((KEPT if kept else wording.NOT_PART, then)), "kept internal" if kept else "not run")
 
     def _rates(self, f: Mapping[str, Any]) -> list[str]:
-        rate, control = f["details"].get("train_rate"), f["control"]
+        rate, control = number(f["details"], "train_rate"), f["control"]
         if rate is None or control is None:
             return []
         return [f"{numbers.percent(rate)} of those who were used and {numbers.percent(control)} of those who were not"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from tabsynth.reports import numbers
-from tabsynth.reports.annexes._evidence import NOT_MADE, Answer, Evidence
+from tabsynth.reports import numbers, wording
+from tabsynth.reports.annexes._evidence import Answer, Evidence
 
 FACTS = {"name": "safe_harbor", "entry": "safe_harbor", "summary": "the list of 45 CFR 164.514(b)(2), letter by letter"}
 
@@ -41,7 +41,7 @@ def safe_harbor(evidence: Evidence) -> Mapping[str, Answer]:
 
 def _letter(letter: str, row: Mapping[str, Any] | None, regenerated: str) -> Answer:
     if row is None:
-        return Answer(NOT_MADE, "not run")
+        return Answer(wording.NOT_PART, "not run")
     if row["hits"]:
         found = f"{numbers.count(row['hits'])} cells in {row['columns']} look like it: {row['looks_like']}."
         if letter == "R":

@@ -80,15 +80,11 @@ def _guarantee(shown: Guarantee, person: str) -> Iterator[Block]:
 
 
 def _candidate(one: Mapping[str, Any]) -> tuple[str, ...]:
-    return (one["model"], cell(one["settings"]), _with_error(one["detection"], one["detection_error"]),
-            _with_error(one["dcr_share"], one["dcr_error"]),
-            *("too few copies" if look["ratio"] is None else _with_error(look["ratio"], look["error"])
+    return (one["model"], cell(one["settings"]), numbers.with_error(one["detection"], one["detection_error"]),
+            numbers.with_error(one["dcr_share"], one["dcr_error"]),
+            *("too few copies" if look["ratio"] is None else numbers.with_error(look["ratio"], look["error"])
               for look in one["copies"]), _given_out(one["given_out"]), one["outcome"])
 
 
 def _given_out(found: Mapping[str, Any] | None) -> str:
     return "too few copies" if found is None else f"{100 * found['excess']:.2f} % (from {100 * found['low']:.2f} %)"
-
-
-def _with_error(value: float, error: float) -> str:
-    return f"{value:.3f} \N{PLUS-MINUS SIGN} {error:.3f}"

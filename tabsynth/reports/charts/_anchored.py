@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tabsynth.reports import numbers
+from tabsynth.reports.cells import number
 from tabsynth.reports.charts._grammar import SYNTHETIC, Spec, dot, rows, series, three, whisker
-from tabsynth.reports.charts._read import number
 
 CEILING: Final = "Ceiling: real rows"
 FLOOR: Final = "Floor: no association"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tabsynth.reports.disclosure import three_figures
-from tabsynth.reports.numbers import count, short
+from tabsynth.reports.numbers import short
 
 Spec = dict[str, Any]
 
@@ -117,15 +117,6 @@ def curve(field: str, names: Sequence[str]) -> list[Spec]:
 
 TOOLTIP: Final = [{"field": "label", "title": "title"}, {"field": "told", "title": " "}]
 """What a pointer over a mark tells, under a heading: texts that stand in the table, too."""
-
-
-def plural(n: int, noun: str) -> str:
-    """A count of things.
-
-    >>> plural(1, "pair"), plural(2, "pair")
-    ('1 pair', '2 pairs')
-    """
-    return f"{count(n)} {noun}" + ("" if n == 1 else "s")
 
 
 def three(value: float) -> str:

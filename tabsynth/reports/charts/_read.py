@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
+
+from tabsynth.reports.cells import number
 
 Row = Mapping[str, Any]
-
-LARGEST: Final = 1e100
-"""Nothing beyond is drawn: its interval may be no number."""
 
 
 def finding(document: Row, finding_id: str) -> Row | None:
     """The finding of this id if it has a value, else None."""
     return next((f for f in document["findings"] if f["id"] == finding_id and number(f, "value") is not None),
                 None)
-
-
-def number(row: Row, key: str) -> float | None:
-    """A number of a row that can be drawn, else None."""
-    value = row.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
-        return None
-    return value
 
 
 def interval(finding: Row) -> tuple[float, float] | None:

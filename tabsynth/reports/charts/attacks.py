@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tabsynth.reports import numbers
+from tabsynth.reports.cells import number
 from tabsynth.reports.charts._grammar import dot, rows, tick, whisker
-from tabsynth.reports.charts._read import interval, number
+from tabsynth.reports.charts._read import interval
 from tabsynth.reports.charts.chart import Chart
 from tabsynth.reports.measures import VERDICT_LABELS
 

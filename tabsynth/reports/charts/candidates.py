@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tabsynth.reports import numbers
-from tabsynth.reports.charts._grammar import dot, plural, rows, series, tick, whisker
+from tabsynth.reports.cells import plural
+from tabsynth.reports.charts._grammar import dot, rows, series, tick, whisker
 from tabsynth.reports.charts.chart import Chart
 
 FACTS = {"name": "candidates", "entry": "draw", "summary": "settings that the calibration tried, and how they did"}
@@ -41,14 +42,10 @@ def draw(document: Mapping[str, Any]) -> Iterator[Chart]:
 
 def _row(place: int, one: Mapping[str, Any]) -> dict[str, Any]:
     settings = ", ".join(f"{k} {v}" for k, v in one["settings"].items())
-    detection, closeness = (_with_error(one[k], one[e]) for k, e in (
+    detection, closeness = (numbers.with_error(one[k], one[e]) for k, e in (
         ("detection", "detection_error"), ("dcr_share", "dcr_error")))
     return {"label": f"{place}: {one['model']}", "shown": one["outcome"], "outcome": one["outcome"],
             "detection": one["detection"], "detection_error": one["detection_error"], "closeness": one["dcr_share"],
             "closeness_error": one["dcr_error"],
             "texts": (f"{place}: {one['model']}", settings, detection, closeness, one["outcome"]),
             "told": f"{settings or 'no settings'}; detection {detection}, nearer to fitted rows {closeness}"}
-
-
-def _with_error(value: float, error: float) -> str:
-    return f"{numbers.fixed(value, 3)} \N{PLUS-MINUS SIGN} {numbers.fixed(error, 3)}"

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tabsynth.reports import numbers
-from tabsynth.reports.charts._grammar import SYNTHETIC, dot, plural, rows, series, tick, whisker
+from tabsynth.reports.cells import plural
+from tabsynth.reports.charts._grammar import SYNTHETIC, dot, rows, series, tick, whisker
 from tabsynth.reports.charts._read import complete, finding
 from tabsynth.reports.charts.chart import Chart
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tabsynth.reports import numbers
+from tabsynth.reports.cells import number
 from tabsynth.reports.charts._grammar import dot, rows, series, whisker
-from tabsynth.reports.charts._read import finding, number
+from tabsynth.reports.charts._read import finding
 from tabsynth.reports.charts.attacks import NAMES
 from tabsynth.reports.charts.chart import Chart
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tabsynth.reports import numbers
+from tabsynth.reports.cells import number
 from tabsynth.reports.charts._grammar import SYNTHETIC, bar, dot, rows, series
-from tabsynth.reports.charts._read import Row, complete, finding, number
+from tabsynth.reports.charts._read import Row, complete, finding
 from tabsynth.reports.charts.chart import Chart
 
 FACTS = {"name": "k_anonymity", "entry": "draw", "summary": "distribution of k, and of real people in a row's cell"}

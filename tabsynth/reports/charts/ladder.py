@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tabsynth.reports import numbers
+from tabsynth.reports.cells import number
 from tabsynth.reports.charts._anchored import anchored
-from tabsynth.reports.charts._read import finding, interval, number
+from tabsynth.reports.charts._read import finding, interval
 from tabsynth.reports.charts.chart import Chart
 
 FACTS = {"name": "ladder", "entry": "draw", "summary": "agreement of one, two and three columns, floor to ceiling"}

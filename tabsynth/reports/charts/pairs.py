@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tabsynth.reports.cells import number, plural
 from tabsynth.reports.charts._anchored import anchored
-from tabsynth.reports.charts._grammar import plural, three
-from tabsynth.reports.charts._read import complete, finding, number
+from tabsynth.reports.charts._grammar import three
+from tabsynth.reports.charts._read import complete, finding
 from tabsynth.reports.charts.chart import Chart
 
 FACTS = {"name": "pairs", "entry": "draw", "summary": "the worst pairs of columns, floor to ceiling"}

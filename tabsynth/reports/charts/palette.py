@@ -22,7 +22,6 @@ BY_NAME: Final[dict[str, str]] = {name: f"var(--chart-{name})" for name in LIGHT
 """The same names as variables of the page, so that an SVG follows it from light to dark to print."""
 
 
-
 def style() -> str:
     """The style sheet of charts in a page: their colours, their width, and what a pointer shows."""
     def block(colours: Mapping[str, str]) -> str:

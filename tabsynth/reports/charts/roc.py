@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tabsynth.reports import numbers
+from tabsynth.reports.cells import number
 from tabsynth.reports.charts._grammar import chart, curve
-from tabsynth.reports.charts._read import finding, interval, number
+from tabsynth.reports.charts._read import finding, interval
 from tabsynth.reports.charts.chart import Chart
 
 FACTS = {"name": "roc", "entry": "draw", "summary": "ROC curves of the membership attacks, on logarithmic axes"}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tabsynth.reports.charts._grammar import SYNTHETIC, dot, plural, rows, series, three, tick
-from tabsynth.reports.charts._read import Row, complete, finding, number
+from tabsynth.reports.cells import number, plural
+from tabsynth.reports.charts._grammar import SYNTHETIC, dot, rows, series, three, tick
+from tabsynth.reports.charts._read import Row, complete, finding
 from tabsynth.reports.charts.chart import Chart
 
 FACTS = {"name": "subgroups", "entry": "draw", "summary": "share and prediction of the declared subgroups"}

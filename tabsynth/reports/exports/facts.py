@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from tabsynth.core.errors import UsageError
 from tabsynth.core.files import sha256_file
+from tabsynth.reports.manifest import kind_of
 from tabsynth.reports.provenance import FileFact
 
 REPORT: Final = "report.json"
@@ -95,10 +96,10 @@ def gather(folder: Path, *, tables: Mapping[str, FileFact], training_fingerprint
 def _file(folder: Path, name: str, table: FileFact | None) -> File:
     path = folder / name
     if table is not None:
-        return File(name, table.kind, sha256_file(path), path.stat().st_size, table.rows, table.columns)
+        return File(name, kind_of(name), sha256_file(path), path.stat().st_size, table.rows, table.columns)
     if name == STATEMENT:
-        return File(name, "privacy statement", sha256_file(path), path.stat().st_size)
-    return File(name, "evaluation report" if path.stem == Path(REPORT).stem else "file")
+        return File(name, kind_of(name), sha256_file(path), path.stat().st_size)
+    return File(name, kind_of(name))
 
 
 def as_json(value: Any) -> str:

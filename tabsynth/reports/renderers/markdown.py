@@ -52,7 +52,7 @@ def _block(block: blocks.Block) -> Iterator[str]:
         case blocks.Bullets(items, code):
             yield from (f"- {_code(item) if code else text(item)}" for item in items)
         case blocks.Code(lines):
-            yield from (f"    {line}" for line in lines)
+            yield from (f"    {' '.join(line.split())}" for line in lines)
         case blocks.Measures():
             yield from _measures(block)
         case blocks.Drawing(_, words):
