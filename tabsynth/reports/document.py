@@ -195,7 +195,8 @@ def _verdict(verdict: Verdict, shown: Mapping[str, Finding], context: ReportCont
     covered = report_class == "statement"
     privacy, utility = verdict.privacy, verdict.utility
     if report_class in ("statement", "public"):
-        privacy, utility = f"{wording.verdict_sentence(verdict.outcome, verdict.policy)} {wording.OTHER_ATTACKS}", ""
+        sentence = wording.verdict_sentence(verdict.outcome, verdict.policy)
+        privacy, utility = f"{sentence} {verdict_wording.LIMITS_OF_THE_TESTS}", ""
     elif report_class == "recipient":
         utility = verdict_wording.utility(shown, verdict.policy, limited_in(verdict.gates))
     judgements = [disclosure.show_judgement(j, shown.get(j.finding_id), report_class) for j in verdict.judgements]

@@ -322,7 +322,7 @@ def test_every_verdict_says_what_it_does_not_show(findings, verdict, private_con
     privacy = verdict_wording.outcome(outcome, verdict.policy, ["Copies (P0a)"])
     made = document.build(findings, replace(verdict, outcome=outcome, privacy=privacy), context=private_context,
                           report_class=report_class)
-    assert any(wording.OTHER_ATTACKS in line for line in headline(made))
+    assert any(verdict_wording.LIMITS_OF_THE_TESTS in line for line in headline(made))
 
 
 def test_what_a_chapter_keeps_back_is_said_beside_what_it_shows(findings, verdict, private_context):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from tabsynth.evaluation.wording import LIMITS_OF_THE_TESTS
 from tabsynth.reports import numbers, wording
 from tabsynth.reports.blocks import (
     Block,
@@ -38,7 +39,7 @@ def headline(document: Mapping[str, Any]) -> tuple[str, str]:
     if not verdict["privacy"].startswith(stem):
         return sentence, verdict["privacy"]
     if document["report_class"] == "statement" and verdict["outcome"] != "no_finding":
-        return sentence, f"{wording.REASONS_ARE_INTERNAL} {wording.OTHER_ATTACKS}"
+        return sentence, f"{wording.REASONS_ARE_INTERNAL} {LIMITS_OF_THE_TESTS}"
     rest = verdict["privacy"][len(stem):].lstrip(" .:")
     return sentence, f"Because of: {rest}" if verdict["privacy"][len(stem):].startswith(":") else rest
 
