@@ -63,7 +63,9 @@ def utility(made: Mapping[str, Finding], policy: str, limited: Sequence[str] = (
     return " ".join([*parts, end])
 
 
-_HEADLINES: Final = (("kway.2", "Two-way accuracy"), ("c2st", "Detection AUC"), ("tstr", "Task utility"))
+_HEADLINES: Final = (
+    ("kway.2", "Agreement of column pairs"), ("c2st", "Telling synthetic from real rows (AUC)"),
+    ("tstr", "Prediction of the declared target"))
 
 
 def _between(finding: Finding, name: str) -> str:

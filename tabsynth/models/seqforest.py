@@ -29,7 +29,7 @@ from tabsynth.models._trees.rows import Rows
 FACTS = {
     "name": "seqforest",
     "entry": "SeqForest",
-    "summary": "Sequence of trees, column after column: seconds to fit, the most faithful without a guarantee.",
+    "summary": "Sequence of trees, column after column: seconds to fit, no formal guarantee.",
     "private": False,
     "calibrated": True,
 }

@@ -6,7 +6,7 @@ The caller fills in everything it knows. What of it reaches a reader is decided 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -149,8 +149,22 @@ def column_facts(schema: Schema) -> tuple[ColumnFact, ...]:
     >>> [fact.treatment for fact in column_facts(Schema((Column("id", "id", role="unit"),)))]
     ['regenerated: new numbers, no link to real ones']
     """
-    return tuple(
-        ColumnFact(c.name, c.kind, c.role, treatment(c), c.source, c.description) for c in schema.columns)
+    return tuple(ColumnFact(c.name, c.kind, _roles(c, schema.evaluation.quasi_identifiers), treatment(c), c.source,
+                            c.description) for c in schema.columns)
+
+
+def _roles(column: Column, quasi_identifiers: Sequence[str]) -> str:
+    """The column's role; the attacks' quasi-identifiers may hold a column whose first role is another one."""
+    also = column.name in quasi_identifiers and column.role != "quasi-identifier"
+    return f"{column.role}, quasi-identifier" if also else str(column.role)
+
+
+def stated_population(data: Mapping[str, Any]) -> str | None:
+    """Whom a table describes, or None where its population has but the table's own name, which tells nobody.
+
+    data: the part "dataset" of a document.
+    """
+    return None if data["population"] == data["name"] else data["population"]
 
 
 def treatment(column: Column) -> str:

@@ -50,8 +50,8 @@ def build(findings: Iterable[Finding], verdict: Verdict, *, context: ReportConte
         "findings": [_finding(f, band) for f, band in pairs],
         "not_assessed": [*_not_assessed([f for f, _ in pairs], report_class), *_not_asked_for(everything)],
         "determinations": [
-            {"pack": pack.id, **asked.model_dump(), "name": None, "decision": None, "date": None, "expires": None,
-             "signature": None} for pack in packs for asked in pack.determinations],
+            {"pack": pack.id, **asked.model_dump(), "name": None, "decision": None, "conditions": None, "date": None,
+             "expires": None, "signature": None} for pack in packs for asked in pack.determinations],
         "guidance": [pack.part().model_dump() for pack in packs],
         "provenance": _provenance(visible),
     }
@@ -195,7 +195,8 @@ def _verdict(verdict: Verdict, shown: Mapping[str, Finding], context: ReportCont
     covered = report_class == "statement"
     privacy, utility = verdict.privacy, verdict.utility
     if report_class in ("statement", "public"):
-        privacy, utility = wording.verdict_sentence(verdict.outcome, verdict.policy), ""
+        sentence = wording.verdict_sentence(verdict.outcome, verdict.policy)
+        privacy, utility = f"{sentence} {verdict_wording.LIMITS_OF_THE_TESTS}", ""
     elif report_class == "recipient":
         utility = verdict_wording.utility(shown, verdict.policy, limited_in(verdict.gates))
     judgements = [disclosure.show_judgement(j, shown.get(j.finding_id), report_class) for j in verdict.judgements]

@@ -103,7 +103,7 @@ def one_sentence(finding: Mapping[str, Any]) -> str:
     if finding["value"] is None:
         return f"{finding['title']}: {finding['band'] or finding['reason'] or 'not run'}."
     interval = pair(finding["interval"])
-    text = numbers.figure(finding["value"], interval)
+    text = numbers.measured(finding["value"], interval, finding["details"])
     parts = [f"{finding['title']}: {text}"]
     if interval:
         parts.append(f"95 % interval {numbers.span(interval)}")
@@ -114,7 +114,7 @@ def one_sentence(finding: Mapping[str, Any]) -> str:
 def _measure(name: str, finding: Mapping[str, Any], judgement: Mapping[str, Any] | None) -> Measure:
     interval = pair(finding["interval"])
     verdict = judgement["verdict"] if judgement else "none"
-    value = finding["band"] or numbers.figure(finding["value"], interval)
+    value = finding["band"] or numbers.measured(finding["value"], interval, finding["details"])
     limit = judgement["limit"] if judgement else None
     references = _references(finding, interval)
     if limit is not None:

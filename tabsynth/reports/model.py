@@ -253,6 +253,7 @@ class DeterminationPart(Part):
     question: Text
     name: str | None
     decision: str | None
+    conditions: str | None
     date: IsoDate | None
     expires: IsoDate | None
     signature: str | None
@@ -294,15 +295,15 @@ class GuidancePart(Part):
 class AnnexRowPart(Part):
     """A line of an annex. findings: ids of those that the answer rests on.
 
-    States: answered = a fact of this report; no hit, hit = what was looked for was not found, or was; for a person = a
-    blank, or a measurement that a person must weigh; not run = nothing was measured; kept internal = it was, and this
-    class of report does not show it.
+    States: answered = a fact of this report; no finding, finding = what the policy makes of the measures; no hit, hit =
+    what was looked for was not found, or was; for a person = a blank, or a measurement that a person must weigh; not
+    run = nothing was measured; kept internal = it was, and this class of report does not show it.
     """
 
     key: Text
     question: Text
     answer: Text
-    state: Literal["answered", "no hit", "hit", "for a person", "not run", "kept internal"]
+    state: Literal["answered", "no finding", "finding", "no hit", "hit", "for a person", "not run", "kept internal"]
     findings: list[Text]
     source: Text
 

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from tabsynth.reports.disclosure import grid
 
@@ -19,6 +21,16 @@ def figure(value: float | None, interval: tuple[float, float] | None = None) -> 
         return "\N{EN DASH}"
     decimals = grid(value, interval) + (interval is None and value != 0)
     return fixed(value, max(0, min(6, decimals)))
+
+
+def measured(value: float | None, interval: tuple[float, float] | None, details: Mapping[str, Any]) -> str:
+    """The value of a finding: a count where its details say so, else as `figure`.
+
+    >>> measured(1.0, None, {"statistic": "count"}), measured(1.0, None, {})
+    ('1', '1.000')
+    """
+    counted = value is not None and details.get("statistic") == "count"
+    return count(round(value or 0.0)) if counted else figure(value, interval)
 
 
 def span(interval: tuple[float, float] | None) -> str:

@@ -42,7 +42,7 @@ CALIBRATION: Final = (
     "than to a held-back row. Copy ratio: rows that equal a training row over rows that equal a held-back one. Without "
     "copying these are 0.5, 0.5 and 1; each with one standard error. Given out: training people whose row nobody else "
     "holds and that came out, less the share of held-back people, with the lower end of its interval. They choose "
-    "between settings and show that nothing was plainly copied; they do not establish privacy.")
+    "between settings, and plain copying would show in them; they do not establish privacy.")
 DIAGNOSTICS_ARE_NOT_EVIDENCE: Final = (
     "These diagnostics do not establish privacy. Distances that look harmless on average have been measured on files "
     "that hold copies of real records.")
@@ -63,6 +63,8 @@ SCALES: Final = (
 FOR_PERSONS: Final = (
     "Whether the risk is acceptable is for the persons named in the chapter on human determinations; this report gives "
     "them what was measured.")
+WORDS_ARE_EXPLAINED: Final = (
+    "Words such as holdout or control, and names such as P1a, are explained in the chapter on limits and sources.")
 CONTEXT: Final = (
     "Risk depends on who receives the rows, what they may do with them and what else they hold. What nobody stated "
     "stays a blank: software cannot know it.")
@@ -90,14 +92,25 @@ VALIDITY: Final = (
     "Rows that break a declared rule, declared subgroups that shrank or for which outcomes moved, and whether the "
     "table varies as much as the real one.")
 DECISIONS: Final = (
-    "These are decisions of named persons. They stand for the release, recipient and purpose of this report, and "
-    "expire at the latest after 24 months, or when a new release or a new attack becomes known.")
+    "These are decisions of named persons. They stand for the release, recipient and purpose of this report, for as "
+    "long as the person who decides writes down. Unless a law or that person says otherwise, look again after 24 "
+    "months at the latest (a proposal of this program), or when a new release or a new attack becomes known.")
 
 UNSIGNED: Final = (
     "unsigned: the hashes in the manifest show damage, but nothing shows who made the release")
 SIGNED: Final = (
     "by the owner of the key with fingerprint {fingerprint}; `tabsynth verify FOLDER --key PUBLIC_KEY` checks it with "
     "a key that came to the reader by another way")
+
+LOOKS_ARE_INTERNAL: Final = "kept in the internal report"
+OTHER_FILES: Final = (
+    "Whatever else lies in the folder, this report among it, is listed with its hash in the folder's manifest.json.")
+CELLS_OF_A_SAMPLE: Final = (
+    "Counted in a sample of the synthetic rows: with all rows a cell holds as many people or more, so count again in "
+    "the file that leaves.")
+NUMBERED: Final = (
+    "The limit is on values that give a person away; keys numbered 1, 2, 3 and on without a gap are made up, equal "
+    "real ones by chance, and count in the rates alone.")
 
 SEED_POLICY: Final = (
     "The seed that drew the synthetic rows may be published. Privacy noise has no seed. The keys that split the table "
@@ -132,8 +145,30 @@ LIMITS: Final[tuple[str, ...]] = (
     "An analysis of one synthetic table, taken as if it were real, gives intervals that are too narrow for statements "
     "about the population.",
     "Comparing several models or settings by these figures and keeping the best makes the figures of the one kept too "
-    "good; section Provenance says how often that was done.",
+    "good; the chapter on provenance says how often that was done, as far as this class of report shows it.",
 )
+
+WORDS: Final[tuple[tuple[str, str], ...]] = (
+    ("Training, holdout", "Real people whose records the model learned from; real people who were kept from it."),
+    ("Control", "What an attack reaches on holdout people: they were not used, so nothing about them was given away."),
+    ("Baseline", "What the same attack reaches without the synthetic rows, by guessing."),
+    ("Residual risk", "What an attack gains on training people beyond the control, as a share of what there was left "
+                      "to gain: 0 is nothing, 1 is everything."),
+    ("AUC", "Chance that a test scores somebody of one group above somebody of the other: at 0.5 it tosses a coin, at "
+            "1 it tells them apart always."),
+    ("Floor, ceiling", "What a table would reach whose columns were drawn independently; what other real rows reach."),
+    ("95 % interval", "Range of values that the figure would be compatible with, given how few records it rests on."),
+    ("Quasi-identifier", "A column that somebody else may know of a person, such as age or place."),
+    ("Finding, review, no finding",
+     "A finding is over the policy's limit, with evidence that holds after correction for the number of comparisons "
+     "(Holm); of a residual risk that is certain, half the limit is enough. A review is below the limit, but more than "
+     "chance explains after that correction. No finding is neither. Intervals are shown uncorrected: one may exclude "
+     "chance where there is no finding."),
+    ("Profile", "The policy that the release was held against; its limits are named beside each figure."),
+    ("Epsilon, delta", "How much one person's records can change what comes out, at most, and roughly the chance "
+                       "that this bound fails; smaller protects more. Only where there is a formal guarantee."),
+)
+"""A glossary: what a reader who writes no code needs for the first page and the chapters on privacy."""
 
 STATE_REASONS: Final[dict[str, str]] = {
     "uninformative": "Floor and ceiling lie too close together to tell good from bad.",
@@ -153,3 +188,8 @@ def offending(text: str) -> str | None:
 def verdict_sentence(outcome: str, policy: str) -> str:
     """The fixed sentence for an outcome: nothing in it depends on a measured number."""
     return OUTCOMES[outcome].format(policy=policy) + "."
+
+
+def one_person(unit: str) -> str:
+    """What the rows of one person are. unit: name of the column, or "row"."""
+    return "one row" if unit == "row" else f"all rows that share one value of the column {unit}"

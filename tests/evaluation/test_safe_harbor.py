@@ -41,6 +41,7 @@ def letters(table: Table, sparse: frozenset[str] = ZIPS) -> str:
     ("A", "patient_name", "category", ["Jo Moss"]), ("B", "zip", "category", ["02139"]),
     ("B", "zip", "integer", [2139]), ("B", "zip3", "category", ["036"]), ("B", "zip3", "integer", [36, 941]),
     ("B", "zip3", "category", ["753"]), ("B", "note", "text", ["from 02139-4307"]),
+    ("B", "site", "category", ["Kings County"]),
     ("B", "county", "category", ["Kings"]), ("B", "county", "integer", [47]), ("B", "lat", "number", [42.36]),
     ("C", "age", "integer", [40, 93]), ("C", "age", "category", ["40", "93"]),
     ("C", "age_group", "category", ["80-89", "95-99"]), ("C", "admitted", "date", [18_000]),
@@ -69,7 +70,8 @@ def test_each_planted_entry_is_told_by_its_letter(letter: str, name: str, kind: 
     ("average", "integer", [93, 95]), ("zip3", "category", ["941", "000"]), ("code", "category", ["02139"]),
     ("born", "date", np.array(["1950-01-01", "1961-01-01"], "datetime64[D]").astype(np.int64)),
     ("mrn", "id", ["2", "1", "3"]), ("state", "category", ["MA"]), ("visit_days", "integer", [3]),
-    ("ward", "category", ["ICU"]), ("systolic", "integer", [120, 160]), ("note", "text", ["on 2.5 mg, 3 x daily"]),
+    ("ward", "category", ["ICU", "County General Hospital"]),
+    ("systolic", "integer", [120, 160]), ("note", "text", ["on 2.5 mg, 3 x daily"]),
 ])
 def test_what_is_no_entry_is_left_alone(name: str, kind: Any, values: list[Any]) -> None:
     assert letters(one(name, kind, values)) == ""
@@ -136,5 +138,7 @@ def test_no_value_stands_in_the_finding() -> None:
     assert "Moss" not in repr(harbor(planted(N, 1), planted(N, 2), planted(N, 3)))
 
 
-def test_the_bundled_table_looks_like_no_entry() -> None:
-    assert letters(Table(demo_schema("rand_hie"), load_demo("rand_hie").columns)) == ""
+def test_the_bundled_table_tells_two_counties_and_nothing_else() -> None:
+    found = seen(Table(demo_schema("rand_hie"), load_demo("rand_hie").columns), ZIPS)
+    assert {letter for letter, columns in found.items() if columns} == {"B"}
+    assert set(found["B"]) == {"site"}

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from tabsynth.core import registry
 from tabsynth.core.finding import Finding
+from tabsynth.core.schema import Column, Evaluation, Schema
 from tabsynth.evaluation.policy import load_policy
 from tabsynth.evaluation.variants import attack_finding, counted
 from tabsynth.evaluation.verdict import judge
 from tabsynth.reports import disclosure, document, guidance, wording
 from tabsynth.reports.annexes._evidence import KEPT, Evidence
+from tabsynth.reports.context import column_facts
 
 CLASSES = ("internal", "recipient", "public", "statement")
 ATTACKS = ("P1a", "P1b", "P1c", "P1d", "P1e", "P0a", "P0b", "P0d", "P0e", "P2a", "P2b", "P0c.k", "P0d.text")
@@ -69,7 +71,7 @@ def test_no_annex_reassures_and_every_finding_it_rests_on_is_shown(findings, pri
 
 def test_a_criterion_shows_both_rates_the_risk_its_interval_and_n(context) -> None:
     made = row(build([attack("P1a", 300, 100), attack("P1b", 100, 100)], context, "internal"), "wp216", "singling_out")
-    assert made["state"] == "hit"
+    assert made["state"] == "finding"
     assert made["findings"] == ["P1a", "P1b"]
     for words in ("30 % of those who were used and 10 % of those who were not", "residual risk R 0.22", "95 % interval",
                   "n = 1,000", "A finding under profile controlled, limit 0.2", "No finding"):
@@ -79,7 +81,7 @@ def test_a_criterion_shows_both_rates_the_risk_its_interval_and_n(context) -> No
 def test_states_follow_the_judgements(context) -> None:
     made = build([attack("P1a", 100, 100), attack("P1b", 100, 100), attack("P1c", 100, 100, few="only few people"),
                   Finding.not_run("P1d", "Guess", "privacy", "no secret")], context, "internal")
-    assert row(made, "wp216", "singling_out")["state"] == "no hit"
+    assert row(made, "wp216", "singling_out")["state"] == "no finding"
     assert row(made, "wp216", "linkability")["state"] == "for a person"
     assert "Only few people. Too few records to tell" in row(made, "wp216", "linkability")["answer"]
     assert row(made, "wp216", "inference")["state"] == "not run"
@@ -105,6 +107,14 @@ def test_the_checklist_is_the_same_in_every_class(private_context, report_class)
     assert row(made, "safe_harbor", "B")["answer"] == "3 cells in ward|A look like it: a form."
     assert row(made, "safe_harbor", "actual_knowledge")["state"] == "for a person"
     assert "remains personal" in row(made, "safe_harbor", "copied_rows")["answer"]
+
+
+def test_where_a_program_sees_only_a_part_a_person_is_asked(private_context) -> None:
+    made = build([harbor()], private_context, "statement")
+    states = {key: row(made, "safe_harbor", key)["state"] for key in "ABCDEFGHIJKLMNOPQR"}
+    assert {key for key, state in states.items() if state == "for a person"} == set("ABPQR")
+    assert "by their names alone were not" in row(made, "safe_harbor", "B")["answer"]
+    assert row(made, "safe_harbor", "R")["answer"].endswith("Columns made up anew: patient, note.")
 
 
 def test_a_check_that_did_not_run_ticks_nothing(private_context) -> None:
@@ -139,6 +149,7 @@ def test_the_export_sheet_lists_files_identifiers_text_and_a_model(context) -> N
     made = build([harbor(N=2), attack("P0d", 0, 0), attack("P0d.text", 0, 0)], context, "internal",
                  files={"synthetic.csv": "a" * 64, "model.tabsynth": "b" * 64})
     assert f"synthetic.csv, SHA-256 {'a' * 64}" in row(made, "export_sheet", "files")["answer"]
+    assert "manifest.json" in row(made, "export_sheet", "files")["answer"]
     assert row(made, "export_sheet", "size")["answer"] == "500 rows, 4 columns."
     assert row(made, "export_sheet", "identifiers")["state"] == "hit"
     assert "note (replaced by a placeholder)" in row(made, "export_sheet", "free_text")["answer"]
@@ -149,10 +160,40 @@ def test_the_export_sheet_lists_files_identifiers_text_and_a_model(context) -> N
     assert "set beside the table" in row(unknown, "dpia", "processing")["answer"]
 
 
+def test_the_assessment_lists_every_attack_that_was_judged(context) -> None:
+    made = row(build([attack("P1c", 0, 0), attack("P2c", 0, 0), harbor()], context, "recipient"), "dpia", "risks")
+    assert made["findings"] == ["P1c", "P2c"]
+
+
+def test_cells_of_a_sample_are_not_those_of_the_file(context) -> None:
+    rows = context.counts.synthetic_rows
+    for n, sampled in ((rows, False), (rows - 1, True)):
+        alone = Finding("P0c.k", "Alone", "diagnostic", 0.3, "none", n=n)
+        made = row(build([alone], context, "recipient"), "export_sheet", "small_cells")
+        assert (wording.CELLS_OF_A_SAMPLE in made["answer"]) == sampled
+        assert made["state"] == "for a person"
+
+
+@pytest.mark.parametrize("report_class", CLASSES)
+def test_chapters_that_are_kept_back_answer_no_clause(private_context, report_class) -> None:
+    state = row(build([], private_context, report_class), "iso27559", "identifiability")["state"]
+    assert state == ("kept internal" if report_class == "statement" else "for a person")
+
+
+def test_a_quasi_identifier_of_another_role_is_one_all_the_same(context) -> None:
+    schema = Schema((Column("year", "integer", role="time", bounds=(1, 5)), Column("age", "integer", bounds=(0, 99))),
+                    evaluation=Evaluation(quasi_identifiers=("year", "age")))
+    made = build([], context, "recipient", columns=column_facts(schema))
+    assert [c["role"] for c in made["dataset"]["columns"]] == ["time, quasi-identifier", "feature, quasi-identifier"]
+    assert "Declared quasi-identifiers: year, age." in row(made, "expert_determination", "replicability")["answer"]
+
+
 @pytest.mark.parametrize("report_class", CLASSES)
 def test_the_recipient_holds_neither_key_nor_model(private_context, report_class) -> None:
     made = build([], private_context, report_class)
-    assert "Neither the source table" in row(made, "views", "recipient_holds")["answer"]
+    held = row(made, "views", "recipient_holds")
+    assert "Neither the source table" in held["answer"]
+    assert held["state"] == "for a person"  # what a recipient has from elsewhere no program knows
     assert "key of the split" in row(made, "views", "controller_holds")["answer"]
 
 

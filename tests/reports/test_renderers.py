@@ -16,11 +16,13 @@ import pytest
 
 from tabsynth.core.artifact import canonical_json
 from tabsynth.core.finding import Finding
+from tabsynth.evaluation import wording as verdict_wording
 from tabsynth.evaluation.gates import Gate
 from tabsynth.evaluation.variants import attack_finding, counted, ranked
 from tabsynth.reports import document, wording
-from tabsynth.reports.chapters.decision import gates, not_assessed
+from tabsynth.reports.chapters.decision import gates, headline, not_assessed
 from tabsynth.reports.charts import render as drawing
+from tabsynth.reports.context import Selection
 from tabsynth.reports.measures import key_numbers, measures
 from tabsynth.reports.renderers import html, markdown, text
 
@@ -296,6 +298,45 @@ def test_a_breakdown_begins_with_what_a_row_is_about(findings, verdict, context)
     assert table.head == ("Of", "Hits, training", "Tried, training", "Hits, control", "Tried, control", "Excess")
     assert table.rows[0][:2] == ("all columns", "29")
     assert table.numeric == (1, 2, 3, 4, 5)
+
+
+def test_names_words_and_limits_are_explained_where_the_class_shows_them(made):
+    page = markdown.render(made)
+    assert "**Residual risk**" in page
+    asked = {i for pack in made["guidance"] for one in pack["criteria"] for i in one["findings"]}
+    assert all(f"| {i.replace('_', chr(92) + '_')} | " in page for i in asked)
+    assert ("Source of the limit" in page) == bool(made["verdict"]["judgements"])
+
+
+def test_how_often_the_table_was_looked_at_counts_what_the_fit_tried(findings, verdict, calibrated, private_context):
+    seen = replace(calibrated, selection=Selection(1, 1))
+    told = markdown.render(document.build(findings, verdict, context=seen, report_class="recipient"))
+    assert "1 evaluation, 1 model compared; within the fit, 2 candidates on people held back from it" in told
+    kept = markdown.render(document.build(findings, verdict, context=private_context, report_class="statement"))
+    assert f"**Looks at this table**: {wording.LOOKS_ARE_INTERNAL}" in kept
+
+
+@pytest.mark.parametrize("report_class", ["internal", "recipient", "public", "statement"])
+@pytest.mark.parametrize("outcome", ["finding", "review", "no_finding"])
+def test_every_verdict_says_what_it_does_not_show(findings, verdict, private_context, report_class, outcome):
+    privacy = verdict_wording.outcome(outcome, verdict.policy, ["Copies (P0a)"])
+    made = document.build(findings, replace(verdict, outcome=outcome, privacy=privacy), context=private_context,
+                          report_class=report_class)
+    assert any(verdict_wording.LIMITS_OF_THE_TESTS in line for line in headline(made))
+
+
+def test_what_a_chapter_keeps_back_is_said_beside_what_it_shows(findings, verdict, private_context):
+    made = document.build(findings, verdict, context=private_context, report_class="statement")
+    chapter = markdown.render(made).split("## 11. ")[1].split("## 12. ")[0]
+    assert "| Rows that break a rule |" in chapter
+    assert wording.KEPT_INTERNAL in chapter
+
+
+def test_a_population_that_is_called_as_the_table_describes_nobody(findings, verdict, context):
+    named = replace(context, population=context.dataset)
+    for shown, blank in ((context, False), (named, True)):
+        page = markdown.render(document.build(findings, verdict, context=shown, report_class="recipient"))
+        assert (f"**Population**: {wording.NOT_STATED}" in page) == blank
 
 
 def test_what_lacks_the_same_thing_stands_together():

@@ -248,6 +248,8 @@ LABELS: Final[tuple[Label, ...]] = (
     _label("Q", "photograph", "photo|photograph|picture|portrait|(?:face|facial) ?image|image (?:file|path|url)"),
 )
 
+PLACE: Final = re.compile(r"\b(?:county|borough|parish|precinct|township|landkreis)$", re.IGNORECASE)
+"""A value that says of itself that it is smaller than a state. A city's name has no form: a person reads it."""
 HUMAN: Final = (
     "names, addresses, photographs and biometric identifiers are told by column names only; any other unique "
     "characteristic (class R) and what the holder of the data knows can be judged by a person only")

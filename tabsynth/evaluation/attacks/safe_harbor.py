@@ -14,7 +14,7 @@ from typing import Any, Final
 from tabsynth.core.finding import Finding
 from tabsynth.core.schema import Column
 from tabsynth.core.table import Cells, Table
-from tabsynth.evaluation.attacks._classes import FORMS, LABELS, SMALL_ZIP3, Form, sparse_zip3, words
+from tabsynth.evaluation.attacks._classes import FORMS, LABELS, PLACE, SMALL_ZIP3, Form, sparse_zip3, words
 from tabsynth.evaluation.attacks._texts import Hit, Texts, may_tell, read, telling, texts_of
 from tabsynth.evaluation.attacks.identifiers import above_89, finer_than_a_year, numbered_anew
 from tabsynth.evaluation.protocol import Samples, title_of
@@ -25,7 +25,7 @@ FACTS = {
     "tier": 0,
     "section": "privacy",
     "summary": "columns of the synthetic table that look like an entry of the Safe Harbor list",
-    "findings": {"safe_harbor": "Classes of the Safe Harbor list that columns look like"},
+    "findings": {"safe_harbor": "Entries of the Safe Harbor list that a program sees in the columns"},
 }
 
 CLASSES: Final[Mapping[str, str]] = {
@@ -44,10 +44,11 @@ METHOD: Final = (
     "Number of classes of 45 CFR 164.514(b)(2)(i) that at least one cell of the synthetic table looks like. Told by: "
     "the form of a value, with its check digit; names of columns (A, G to M, P and Q, and geography and events); the "
     "role of a direct identifier (R); dates other than 1 January; ages in years above 89, unless all are one class of "
-    "90 or older; five-digit ZIP codes, and three-digit ones of areas of 20,000 people or fewer ({zip3}). Keys "
-    "numbered 1, 2, 3, ... without a gap are made up and do not count. Not looked at: what a text says, images, the "
-    "time of day, years of birth, any other unique characteristic, and what the holder of the data knows. A row that "
-    "was copied from a person remains personal, whatever the list says.")
+    "90 or older; five-digit ZIP codes, and three-digit ones of areas of 20,000 people or fewer ({zip3}); values that "
+    "end in County, Borough, Parish, Precinct, Township or Landkreis. Keys numbered 1, 2, 3, ... without a gap are "
+    "made up and do not count. Not looked at: cities and other places by their names alone, what a text says, images, "
+    "the time of day, years of birth, any other unique characteristic, and what the holder of the data knows. A row "
+    "that was copied from a person remains personal, whatever the list says.")
 
 Row = dict[str, Any]
 
@@ -60,7 +61,8 @@ def safe_harbor(samples: Samples) -> tuple[Finding, ...]:
     where = "lists of the 2000 and the 2020 census" if declared is None else "list of the schema"
     return (Finding(
         "safe_harbor", title_of(FACTS, "safe_harbor"), "privacy", float(sum(row["hits"] > 0 for row in rows)),
-        "lower is safer", n=len(samples.synth), method=METHOD.format(zip3=where), breakdown=rows, shareable=True),)
+        "lower is safer", n=len(samples.synth), method=METHOD.format(zip3=where), breakdown=rows, shareable=True,
+        details={"statistic": "count"}),)
 
 
 def seen(synth: Table, sparse: frozenset[str]) -> dict[str, dict[str, dict[str, int]]]:
@@ -93,6 +95,9 @@ def _looks(column: Column, cells: Cells, sparse: frozenset[str]) -> Iterator[tup
     if may_tell(cells, column.kind, column.name):
         for form in FORMS:
             yield form.letter, form.what, texts.cells(_found(form, texts, column.name, sparse))
+    if column.kind in ("category", "text"):
+        places = [Hit(i, text) for i, text in enumerate(texts.texts) if PLACE.search(text)]
+        yield "B", "county or other area below a state", texts.cells(places)
     if column.modelled or not numbered_anew(texts.texts):
         yield from _named(column, cells, texts)
 

@@ -10,7 +10,7 @@ from tabsynth.reports import numbers, wording
 from tabsynth.reports.cells import number
 from tabsynth.reports.context import LEARNED
 
-State = Literal["answered", "no hit", "hit", "for a person", "not run", "kept internal"]
+State = Literal["answered", "no finding", "finding", "no hit", "hit", "for a person", "not run", "kept internal"]
 
 KEPT: Final = "Kept in the internal report: it follows from real records."
 _EFFECTS: Final = {"residual": "residual risk R", "difference": "excess over the control", "auc": "AUC"}
@@ -78,9 +78,13 @@ class Evidence:
             return blank(who)
         return Answer(told if isinstance(told, str) else "; ".join(told))
 
+    def section(self, finding_id: str) -> str:
+        """The section of a finding, or an empty text where this class does not show it."""
+        return str(self.findings[finding_id]["section"]) if finding_id in self.findings else ""
+
     def columns(self, *roles: str) -> str:
         """Names of the columns of some roles, with commas, or "none"."""
-        return listed(c["name"] for c in self.data["columns"] if c["role"] in roles)
+        return listed(c["name"] for c in self.data["columns"] if not set(roles).isdisjoint(c["role"].split(", ")))
 
     @property
     def tables(self) -> str:
@@ -108,7 +112,7 @@ class Evidence:
     def verdict(self) -> Answer:
         """The policy's conclusion as this class words it."""
         made = self.document["verdict"]
-        states: dict[str, State] = {"finding": "hit", "review": "for a person", "no_finding": "no hit"}
+        states: dict[str, State] = {"finding": "finding", "review": "for a person", "no_finding": "no finding"}
         return Answer(_joined((made["privacy"], made["formed_on_real_records"] or "")), states[made["outcome"]],
                       tuple(i for i in made["because"] if i in self.findings))
 
@@ -135,12 +139,10 @@ class Evidence:
     def _state(self, ids: Sequence[str]) -> State:
         verdicts = {self.judgements[i]["verdict"] for i in ids if i in self.judgements}
         if "finding" in verdicts:
-            return "hit"
+            return "finding"
         if all(self.findings[i]["state"] == "not_run" for i in ids):
             return "not run"
-        if not verdicts:
-            return "answered"
-        return "no hit" if verdicts == {"no_finding"} else "for a person"
+        return "no finding" if verdicts == {"no_finding"} else "for a person"
 
 
 def blank(who: str) -> Answer:

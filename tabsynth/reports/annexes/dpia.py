@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tabsynth.reports import numbers
+from tabsynth.reports import numbers, wording
 from tabsynth.reports.annexes._evidence import Answer, Evidence, blank
 from tabsynth.reports.context import UNKNOWN_MODEL
 
@@ -20,7 +20,7 @@ def dpia(evidence: Evidence) -> Mapping[str, Answer]:
         "purposes": _purposes(evidence),
         "legal_basis": evidence.stated("legal_basis", CONTROLLER),
         "necessity": blank(CONTROLLER),
-        "risks": evidence.summed_up("P0a", "P0b", "P0d", "P0e", "P1a", "P1b", "P1c", "P1d", "P1e", "P2a", "P2b"),
+        "risks": evidence.summed_up(*sorted(i for i in evidence.judgements if evidence.section(i) == "privacy")),
         "measures": Answer(f"{evidence.guarantee} Columns made up anew: {evidence.regenerated}. {evidence.tables}"),
         "residual_risk": _residual_risk(evidence),
         "dpo_advice": blank("the data protection officer"),
@@ -36,7 +36,7 @@ def _processing(evidence: Evidence) -> Answer:
     made = "Synthetic rows" if rows is None else f"{numbers.count(rows)} synthetic rows"
     source = ("are set beside" if model["name"] == UNKNOWN_MODEL
               else f"were drawn from the model {model['name']}, which was fitted to")
-    person = "one row" if data["unit"] == "row" else f"all rows of one {data['unit']}"
+    person = wording.one_person(data["unit"])
     columns = len(data["columns"])
     return Answer(f"{made} of {columns} columns {source} the table {data['name']}. One person is {person}.")
 

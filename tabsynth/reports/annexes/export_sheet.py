@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tabsynth.reports import numbers
+from tabsynth.reports import numbers, wording
 from tabsynth.reports.annexes._evidence import Answer, Evidence, blank
 from tabsynth.reports.context import UNKNOWN_MODEL
 
@@ -35,7 +35,8 @@ def _files(evidence: Evidence) -> Answer:
     files = evidence.document["provenance"]["files"]
     if not files:
         return Answer(NO_FILES, "for a person")
-    return Answer("; ".join(f"{name}, SHA-256 {sha256}" for name, sha256 in sorted(files.items())) + ".")
+    return Answer("; ".join(f"{name}, SHA-256 {sha256}" for name, sha256 in sorted(files.items()))
+                  + f". {wording.OTHER_FILES}")
 
 
 def _size(evidence: Evidence) -> Answer:
@@ -46,12 +47,15 @@ def _size(evidence: Evidence) -> Answer:
 
 
 def _small_cells(evidence: Evidence) -> Answer:
-    return evidence.judged("P0c.k", then=evidence.tables)
+    """The cells of a sample: rows that were left out of it can only make a cell larger."""
+    found, rows = evidence.findings.get("P0c.k"), evidence.data["counts"]["synthetic_rows"]
+    part = found is not None and rows is not None and 0 < found["n"] < rows
+    return evidence.judged("P0c.k", then=f"{wording.CELLS_OF_A_SAMPLE if part else ''} {evidence.tables}".strip())
 
 
 def _identifiers(evidence: Evidence) -> Answer:
     """P0d is judged; the list of 45 CFR 164.514(b)(2) is a line to read wherever the table goes."""
-    judged = evidence.judged("P0d")
+    judged = evidence.judged("P0d", then=wording.NUMBERED if "P0d" in evidence.findings else "")
     hits = [row for row in evidence.findings.get("safe_harbor", {}).get("breakdown", ()) if row["hits"]]
     if not hits:
         return judged

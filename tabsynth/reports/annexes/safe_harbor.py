@@ -14,14 +14,15 @@ FINDING: Final = "safe_harbor"
 LETTERS: Final = "ABCDEFGHIJKLMNOPQR"
 _BY_NAME: Final = "Names of columns alone were looked at, not what the cells say: for a person."
 _HUMAN: Final[Mapping[str, str]] = {
-    "A": _BY_NAME, "Q": _BY_NAME,
+    "A": _BY_NAME, "P": _BY_NAME, "Q": _BY_NAME,
+    "B": "No cell looks like it. Looked at: names of columns, postal codes, ZIP areas of 20,000 people or fewer, "
+         "values that end in County and the like. Cities and other places by their names alone were not: for a person.",
     "R": "No program can tell any other unique characteristic or code: for a person.",
 }
 """Letters that no absence of hits answers."""
 _LOOKED_AT: Final[Mapping[str, str]] = {
-    "B": "names of columns, postal codes, ZIP areas of 20,000 people or fewer",
     "C": "kinds and names of columns, dates in texts, ages in years; not years of birth, not the time of day",
-    "P": "names of columns", "H": "names of columns, forms with a word or a check digit before them",
+    "H": "names of columns, forms with a word or a check digit before them",
 }
 """What was looked at, where it is not the form of a value and the name of its column."""
 
@@ -30,7 +31,7 @@ def safe_harbor(evidence: Evidence) -> Mapping[str, Answer]:
     """A hit is a cell that looks like an entry; whether it is one, a person says."""
     rows = {row["class"]: row for row in evidence.findings.get(FINDING, {}).get("breakdown", ())}
     return {
-        **{letter: _letter(letter, rows.get(letter)) for letter in LETTERS},
+        **{letter: _letter(letter, rows.get(letter), evidence.regenerated) for letter in LETTERS},
         "copied_rows": evidence.judged("P0a", "P0d", "P0e", then="A row that was copied from a person remains "
                                                                  "personal, whatever the list says."),
         "actual_knowledge": Answer("To be filled in by the privacy officer: no program knows what the holder of the "
@@ -38,7 +39,7 @@ def safe_harbor(evidence: Evidence) -> Mapping[str, Answer]:
     }
 
 
-def _letter(letter: str, row: Mapping[str, Any] | None) -> Answer:
+def _letter(letter: str, row: Mapping[str, Any] | None, regenerated: str) -> Answer:
     if row is None:
         return Answer(wording.NOT_PART, "not run")
     if row["hits"]:
@@ -47,6 +48,7 @@ def _letter(letter: str, row: Mapping[str, Any] | None) -> Answer:
             return Answer(f"{found} {_HUMAN[letter]}", "for a person", (FINDING,))
         return Answer(found, "hit", (FINDING,))
     if letter in _HUMAN:
-        return Answer(_HUMAN[letter], "for a person", (FINDING,))
+        codes = f" Columns made up anew: {regenerated}." if letter == "R" else ""
+        return Answer(f"{_HUMAN[letter]}{codes}", "for a person", (FINDING,))
     looked = _LOOKED_AT.get(letter, "forms of values, names of columns")
     return Answer(f"No cell looks like it. Looked at: {looked}.", "no hit", (FINDING,))

@@ -25,10 +25,11 @@ def views(evidence: Evidence) -> Mapping[str, Answer]:
         "controller_means": Answer("Direct: the controller can look a person up in the source table, and compare any "
                                    "synthetic row with it."),
         "recipient_holds": Answer(
-            f"The synthetic rows. {_ENCLOSED[evidence.document['report_class']]} Neither the source table, nor the "
-            "holdout rows, the keys or the model."),
+            f"Of this release: the synthetic rows. {_ENCLOSED[evidence.document['report_class']]} Neither the source "
+            "table, nor the holdout rows, the keys or the model. What else the recipient holds, perhaps a part of the "
+            "source table, is for a person.", "for a person"),
         "recipient_means": evidence.summed_up("P1a", "P1b", "P1c", "P1d", "P2a", "P2b", then=(
-            "Attacks were given the synthetic rows and, for membership, rows of the same population. Which other "
-            "sources the recipient has is for a person.")),
+            "Attacks were given the synthetic rows and, for membership, rows of the same population. "
+            f"{evidence.guarantee} Which other sources the recipient has is for a person.")),
         "information_duty": blank("the controller"),
     }

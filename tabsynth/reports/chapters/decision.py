@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from tabsynth.evaluation.wording import LIMITS_OF_THE_TESTS
 from tabsynth.reports import numbers, wording
 from tabsynth.reports.blocks import (
     Block,
@@ -38,7 +39,7 @@ def headline(document: Mapping[str, Any]) -> tuple[str, str]:
     if not verdict["privacy"].startswith(stem):
         return sentence, verdict["privacy"]
     if document["report_class"] == "statement" and verdict["outcome"] != "no_finding":
-        return sentence, wording.REASONS_ARE_INTERNAL
+        return sentence, f"{wording.REASONS_ARE_INTERNAL} {LIMITS_OF_THE_TESTS}"
     rest = verdict["privacy"][len(stem):].lstrip(" .:")
     return sentence, f"Because of: {rest}" if verdict["privacy"][len(stem):].startswith(":") else rest
 
@@ -49,7 +50,8 @@ def not_assessed(document: Mapping[str, Any]) -> tuple[Pair, ...]:
     for item in document["not_assessed"]:
         shared.setdefault(item["reason"], []).append(item["what"])
     return (*((what[0], reason) for reason, what in shared.items() if len(what) == 1),
-            *((reason[:1].upper() + reason[1:], "; ".join(what)) for reason, what in shared.items() if len(what) > 1))
+            *((reason[:1].upper() + reason[1:].rstrip("."), "; ".join(what)) for reason, what in shared.items()
+              if len(what) > 1))
 
 
 def gates(asked: Sequence[Mapping[str, Any]]) -> Table:
@@ -85,4 +87,4 @@ def _blocks(reading: Reading) -> Iterator[Block]:
     yield from reading.pictures("decision")
     yield Heading("What was not assessed, or is kept back")
     yield Pairs(not_assessed(document), strong=True)
-    yield Text(wording.FOR_PERSONS, small=True)
+    yield Text(f"{wording.FOR_PERSONS} {wording.WORDS_ARE_EXPLAINED}", small=True)

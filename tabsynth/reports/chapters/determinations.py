@@ -6,8 +6,8 @@ from tabsynth.reports import wording
 from tabsynth.reports.blocks import Chapter, Form, Forms, Text
 from tabsynth.reports.chapters.reading import Reading
 
-LINES = (("Name", "name"), ("Decision", "decision"), ("Date", "date"), ("Expires", "expires"),
-         ("Signature", "signature"))
+LINES = (("Name", "name"), ("Decision", "decision"), ("Conditions", "conditions"), ("Date", "date"),
+         ("Expires", "expires"), ("Signature", "signature"))
 
 
 def chapter(reading: Reading) -> Chapter:

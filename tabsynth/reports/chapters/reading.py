@@ -39,9 +39,9 @@ class Reading:
         return tuple(Picture(chart) for chart in self.charts if chart.chapter == chapter)
 
     def findings(self, wanted: Callable[[Measure], bool]) -> tuple[Block, ...]:
-        """The findings of a chapter, or the sentence that there are none to show."""
+        """The findings of a chapter, and that others are kept back, or the sentence that there are none to show."""
         chosen = tuple(m for m in self.measures if wanted(m))
-        if chosen:
-            return (Measures(chosen),)
-        kept = self.document["report_class"] == "statement"
-        return (Notice(wording.KEPT_INTERNAL) if kept else Text(wording.NOTHING_HERE),)
+        shown: tuple[Block, ...] = (Measures(chosen),) if chosen else ()
+        if self.document["report_class"] == "statement":
+            return (*shown, Notice(wording.KEPT_INTERNAL))
+        return shown or (Text(wording.NOTHING_HERE),)

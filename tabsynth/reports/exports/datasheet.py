@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tabsynth.reports.commonmark import Lines, answer, items, page, section, table
+from tabsynth.reports.context import stated_population
 from tabsynth.reports.exports import phrases
 from tabsynth.reports.exports.facts import Facts
 
@@ -57,7 +58,7 @@ def _collection(document: Mapping[str, Any]) -> Lines:
     yield from section("Collection")
     yield from answer("How were the data acquired?", phrases.COLLECTION, phrases.BLANK)
     yield from answer("From whom, over what time, with what consent or ethical review?", phrases.BLANK)
-    yield from answer("Whom does the source table describe?", document["dataset"]["population"] or phrases.BLANK)
+    yield from answer("Whom does the source table describe?", stated_population(document["dataset"]) or phrases.BLANK)
 
 
 def _preparation(document: Mapping[str, Any]) -> Lines:

@@ -78,7 +78,8 @@ def _figures(document: Mapping[str, Any]) -> Lines:
 def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:
     """A finding; floor and ceiling with the digits of the value."""
     interval = None if finding["interval"] is None else tuple(finding["interval"])
-    value, floor, ceiling = (numbers.figure(finding[key], interval) for key in ("value", "floor", "ceiling"))
+    value = numbers.measured(finding["value"], interval, finding["details"])
+    floor, ceiling = (numbers.figure(finding[key], interval) for key in ("floor", "ceiling"))
     return finding["title"], finding["band"] or value, numbers.span(interval), floor, ceiling, str(finding["n"])
 
 

@@ -63,7 +63,7 @@ def treatments(document: Mapping[str, Any]) -> list[str]:
 def sensitive(document: Mapping[str, Any]) -> list[str]:
     """Columns that tell something about a person, as the schema's author marked them."""
     return [f"{c['name']}: {c['role']}; {c['treatment']}" for c in document["dataset"]["columns"]
-            if c["role"] in SENSITIVE_ROLES]
+            if not set(SENSITIVE_ROLES).isdisjoint(c["role"].split(", "))]
 
 
 def limitations(document: Mapping[str, Any]) -> list[str]:
