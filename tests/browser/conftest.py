@@ -55,7 +55,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="package")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The page of every class: every chart, names that are markup, and the statement of the published example."""
-    statement = json.loads((EXAMPLES / "example-private.json").read_text("utf-8"))["privacy"]["statement"]
+    statement = json.loads((EXAMPLES / "example-marginal" / "share" / "statement.json").read_text("utf-8"))
     charted = {finding.id for finding in CHARTED}
     findings = (*CHARTED, *(finding for finding in FINDINGS if finding.id not in charted))
     verdict = judge(findings, load_policy("controlled"))

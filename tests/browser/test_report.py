@@ -148,7 +148,7 @@ def test_a_served_report_is_as_quiet_as_a_file(open_page: Open, reports: dict[st
         assert (visit.asked, visit.complaints) == ([address], [])
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.html")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*/share/report.html")), ids=lambda path: path.parts[-3])
 def test_a_published_example_asks_for_nothing_and_fits_a_phone(open_page: Open, path: Path) -> None:
     visit = open_page(path.as_uri(), width=390)
     visit.page.evaluate(UNFOLD)
