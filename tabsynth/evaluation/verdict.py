@@ -17,6 +17,9 @@ from tabsynth.evaluation.intervals import holm, newcombe
 from tabsynth.evaluation.policy import Limit, Policy, Rule
 from tabsynth.evaluation.variants import EVIDENCE, Variant, variants_of
 
+NO_LEAK: Final = ("what stands in the synthetic table again is no more than what numbers drawn independently have in "
+                  "common by chance")
+
 Outcome = Literal["finding", "review", "no_finding"]
 STATISTICS: Final[Mapping[str, str]] = {"excess": "difference", "leak": "difference", "residual": "residual",
                                         "auc": "auc"}
@@ -133,7 +136,8 @@ def _judge_excess(finding: Finding, blank: Judgement, rule: Rule, evidence: Sequ
     if wide and rule != "leak":
         return replace(blank, verdict="insufficient_power", because=f"{wide[0].key}: the interval reaches beyond the "
                        f"limit {limit:g}; too few records to tell")
-    return replace(blank, verdict="no_finding", because=f"nothing above the limit {limit:g} in any variant")
+    return replace(blank, verdict="no_finding", because=NO_LEAK if rule == "leak" else
+                   f"nothing above the limit {limit:g} in any variant")
 
 
 def _too_wide(variants: Sequence[Variant], limit: float) -> list[Variant]:

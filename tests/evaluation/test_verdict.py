@@ -15,7 +15,7 @@ from tabsynth.evaluation import wording
 from tabsynth.evaluation.disclosure import report_classes
 from tabsynth.evaluation.policy import load_policy, policy_names
 from tabsynth.evaluation.variants import attack_finding, ranked
-from tabsynth.evaluation.verdict import judge
+from tabsynth.evaluation.verdict import NO_LEAK, judge
 
 FOLDER = Path(evaluation.__file__).parent
 
@@ -135,6 +135,9 @@ def test_a_single_identifier_of_a_training_person_is_enough() -> None:
     assert judge([*CLEAN.values(), leak], load_policy()).outcome == "finding"
     passage = replace(leak, id="P0d.text")
     assert judge([*CLEAN.values(), passage], load_policy()).outcome == "review"
+    chance = replace(leak, details={"leaked_values": 0})
+    told = next(j for j in judge([*CLEAN.values(), chance], load_policy()).judgements if j.finding_id == "P0d")
+    assert (told.verdict, told.because) == ("no_finding", NO_LEAK)
 
 
 def test_a_mandatory_measure_that_is_not_there_needs_review() -> None:
