@@ -151,6 +151,8 @@ def calibrate(model: str, given: Settings, mode: Mode, sides: Sides | None, stre
     variant = {name: best.settings[name] for name in grid.variants[0]}
     levels = _distinct([{**variant, **level, **given} for level in grid.levels])
     known = {_key(one.settings): one for one in first}
+    if mode != "max_fidelity" and best.copies_too_much(mode):  # and so do closer ones
+        levels = levels[[_key(one) for one in levels].index(_key(best.settings)):]
     found: list[Candidate] = []
     while levels and not _decided(mode, found):
         some, levels = levels[:WORKERS], levels[WORKERS:]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tabsynth.core.finding import Finding
 from tabsynth.pipeline.contents import refinement
 from tabsynth.pipeline.fit import Fitted
-from tabsynth.pipeline.release import Released
 from tabsynth.reports import guarantee
 from tabsynth.reports.measures import PAGE_ONE
 from tabsynth.reports.renderers import pdf
+
+if TYPE_CHECKING:
+    from tabsynth.pipeline.release import Released
 
 WIDTH: Final = 80
 

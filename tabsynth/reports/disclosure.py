@@ -16,7 +16,6 @@ Every function is pure: a finding in, a finding (and its band) or None out.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -28,6 +27,7 @@ from tabsynth.evaluation.gates import FROM_REAL_ROWS, Gate, number_in
 from tabsynth.reports import wording
 from tabsynth.reports.context import Counts, Decision, ReportContext
 from tabsynth.reports.model import ReportClass
+from tabsynth.reports.numbers import grid
 
 _EXTREME: Final = re.compile(
     r"(^|[^a-z])(min|max|minimum|maximum|lowest|highest|smallest|largest|extremes?|outliers?|examples?|record|row|unit"
@@ -118,18 +118,6 @@ def show_context(context: ReportContext, report_class: ReportClass) -> ReportCon
         counts=_large_counts(counts), commands=(), evaluation_seed=None, selection=selection,
         decisions=tuple(_decision(d, report_class, context.counts.train_rows) for d in context.decisions
                         if report_class == "recipient" or d.source != "real rows"))
-
-
-def grid(value: float, interval: tuple[float, float] | None) -> int:
-    """Decimals that show two significant figures of the interval's width (of the value where there is none).
-
-    >>> grid(0.9125, (0.9062, 0.9188)), grid(0.031, None), grid(0.0, None)
-    (3, 3, 2)
-    """
-    width = abs(interval[1] - interval[0]) if interval is not None else 0.0
-    if 1e-9 < width < math.inf:
-        return min(12, 1 - math.floor(math.log10(width)))
-    return 2 if abs(value) < 1e-9 or 0.1 <= abs(value) <= 1 else min(12, 1 - math.floor(math.log10(abs(value))))
 
 
 def three_figures(number: float) -> float:

@@ -10,9 +10,19 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tabsynth.reports.disclosure import grid
-
 MINUS = "\N{MINUS SIGN}"
+
+
+def grid(value: float, interval: tuple[float, float] | None) -> int:
+    """Decimals that show two significant figures of the interval's width (of the value where there is none).
+
+    >>> grid(0.9125, (0.9062, 0.9188)), grid(0.031, None), grid(0.0, None)
+    (3, 3, 2)
+    """
+    width = abs(interval[1] - interval[0]) if interval is not None else 0.0
+    if 1e-9 < width < math.inf:
+        return min(12, 1 - math.floor(math.log10(width)))
+    return 2 if abs(value) < 1e-9 or 0.1 <= abs(value) <= 1 else min(12, 1 - math.floor(math.log10(abs(value))))
 
 
 def figure(value: float | None, interval: tuple[float, float] | None = None) -> str:

@@ -78,7 +78,6 @@ def command(
     from tabsynth.pipeline.fit import Privacy, fit, privacy_for
     from tabsynth.pipeline.inputs import AnyInput, Reading, read_compact, read_input
     from tabsynth.pipeline.labels import further_generation, parentage
-    from tabsynth.pipeline.rehearsal import rehearse
     from tabsynth.pipeline.settings import parse_settings
     from tabsynth.pipeline.summary import calibrated, promise
     from tabsynth.pipeline.synthesizer import generator
@@ -91,6 +90,8 @@ def command(
     settings = parse_settings(setting or [])
     origin = parentage(table, allow=allow_synthetic_parent)
     if dry_run:
+        from tabsynth.pipeline.rehearsal import rehearse
+
         wanted = None if epsilon is None else Privacy(epsilon, delta, ledger, population or "unnamed",
                                                       allow_large_epsilon)
         tell_rehearsal(console, rehearse(table, reading, model=model, settings=settings, mode=mode, refine=refine,
