@@ -22,8 +22,9 @@ FOLDS: Final = 3
 TREES: Final = 50
 MAX_LEVELS: Final = 255
 """Categories that the detector tells apart; columns with more are a line to it."""
-BLOCK: Final = 4
-"""Rows whose distances are held at a time, so that they stay in the processor's cache."""
+BLOCK: Final = 32
+"""Rows whose distances are held at a time: few enough for the processor's cache, enough that threads seldom wait
+for each other between operations."""
 ENOUGH_COPIES: Final = 11
 """Fewer copies on both sides together say nothing of a ratio."""
 NEAR_KEY: Final = 0.5

@@ -53,6 +53,15 @@ def pair(interval: Sequence[float] | None) -> tuple[float, float] | None:
     return None if interval is None else (interval[0], interval[1])
 
 
+def person(unit: str) -> str:
+    """What one person is called: the unit column's name where that is a word, else "person".
+
+    >>> person("patient"), person("patient_nbr"), person("row")
+    ('patient', 'person', 'person')
+    """
+    return unit if unit.isalpha() and unit.islower() and unit != "row" else "person"
+
+
 def plural(n: int, noun: str) -> str:
     """A count with its noun.
 

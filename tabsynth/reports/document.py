@@ -16,6 +16,7 @@ from tabsynth.evaluation import wording as verdict_wording
 from tabsynth.evaluation.gates import Gate
 from tabsynth.evaluation.verdict import Verdict, limited_in
 from tabsynth.reports import annexes, disclosure, guidance, wording
+from tabsynth.reports.cells import person
 from tabsynth.reports.context import ColumnFact, Counts, Decision, LedgerEntry, ReportContext, Selection
 from tabsynth.reports.guarantee import ledger_entry
 from tabsynth.reports.model import DOCUMENT_TYPE, Document, ReportClass
@@ -183,7 +184,7 @@ def _privacy(context: ReportContext) -> dict[str, Any]:
         ledger = ledger_entry(context.statement)
     return {
         "guarantee": guarantee,
-        "notice": wording.GUARANTEE.format(unit=context.unit) if guarantee else wording.NO_GUARANTEE,
+        "notice": wording.GUARANTEE.format(unit=person(context.unit)) if guarantee else wording.NO_GUARANTEE,
         "statement": plain(context.statement),
         "ledger": None if ledger is None else asdict(ledger),
     }

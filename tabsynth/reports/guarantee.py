@@ -50,7 +50,7 @@ class Guarantee:
 
 
 def read(document: Mapping[str, Any], *, unit: str) -> Guarantee:
-    """A statement's JSON in the form that pages show. unit: what one person is called, or "row".
+    """A statement's JSON in the form that pages show. unit: what one person is called.
 
     Raises:
         VerificationError: this is not a privacy statement.
@@ -60,7 +60,7 @@ def read(document: Mapping[str, Any], *, unit: str) -> Guarantee:
     drawing, sentence = gains(claim["mu"], claim["delta"])
     return Guarantee(
         stamps=statement.stamps, big=_big(statement, unit),
-        protected=(f"Each {'person' if unit == 'row' else unit} is protected as a whole.",
+        protected=(f"Each {unit} is protected as a whole.",
                    statement.document["protected"], claim["plain"]),
         gains=drawing, gains_sentence=sentence, budget=_budget(statement),
         curve=Table(("delta", "epsilon"), tuple(
@@ -101,7 +101,7 @@ def _big(statement: Statement, unit: str) -> tuple[tuple[str, str], ...]:
     claim, total = statement.document["claim"], statement.document["ledger"]["total_to_date"]
     detected = numbers.at_most(claim["attack_at_5_percent_false_alarms"])
     return (
-        (f"{claim['epsilon']:g}", f"epsilon for each {'person' if unit == 'row' else unit}"),
+        (f"{claim['epsilon']:g}", f"epsilon for each {unit}"),
         (numbers.power_of_ten(claim["delta"]), "delta"),
         (f"≤ {detected}", f"detected by the best possible attack with {numbers.percent(FALSE_ALARMS)} false alarms; "
                           f"blind guessing reaches {numbers.percent(FALSE_ALARMS)}"),

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from tabsynth.reports import guarantee, numbers, wording
 from tabsynth.reports.blocks import Outline, Pair
+from tabsynth.reports.cells import person
 from tabsynth.reports.chapters import annexes
 from tabsynth.reports.chapters.reading import Reading
 from tabsynth.reports.charts.chart import charts
@@ -33,7 +34,7 @@ def outline(document: Mapping[str, Any]) -> Outline:
     statement = document["privacy"]["statement"]
     reading = Reading(
         document, measures(document), key_numbers(measures(document, prefix="k")),
-        None if statement is None else guarantee.read(statement, unit=document["dataset"]["unit"]),
+        None if statement is None else guarantee.read(statement, unit=person(document["dataset"]["unit"])),
         charts(document))
     return Outline(
         title=document["dataset"]["name"], description=document["dataset"]["description"] or "",

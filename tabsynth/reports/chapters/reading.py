@@ -8,6 +8,7 @@ from typing import Any
 
 from tabsynth.reports import wording
 from tabsynth.reports.blocks import Block, Measures, Notice, Picture, Text
+from tabsynth.reports.cells import person
 from tabsynth.reports.charts.chart import Chart
 from tabsynth.reports.guarantee import Guarantee
 from tabsynth.reports.measures import Measure
@@ -31,8 +32,7 @@ class Reading:
     @property
     def person(self) -> str:
         """What one person of the table is called."""
-        unit = str(self.document["dataset"]["unit"])
-        return "person" if unit == "row" else unit
+        return person(self.document["dataset"]["unit"])
 
     def pictures(self, chapter: str) -> tuple[Block, ...]:
         """The charts of a chapter."""

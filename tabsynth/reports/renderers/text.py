@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from tabsynth.reports import guarantee
+from tabsynth.reports.cells import person
 from tabsynth.reports.chapters.decision import headline
 from tabsynth.reports.measures import PAGE_ONE, Measure, in_section, measures
 from tabsynth.reports.outline import CLASS_LABELS
@@ -37,7 +38,7 @@ def _lines(document: Mapping[str, Any], *, brief: bool) -> Iterator[str]:
     for paragraph in (rest, *document["notices"]):
         yield from _wrap(paragraph, indent=2)
     if document["privacy"]["statement"] is not None:
-        shown = guarantee.read(document["privacy"]["statement"], unit=document["dataset"]["unit"])
+        shown = guarantee.read(document["privacy"]["statement"], unit=person(document["dataset"]["unit"]))
         yield from _wrap("; ".join((*shown.stamps, *(f"{label}: {value}" for value, label in shown.big))), indent=2)
     found = measures(document)
     for section, title in SECTIONS:
