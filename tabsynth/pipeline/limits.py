@@ -39,7 +39,7 @@ DECLARED: Final[dict[str, tuple[str, Callable[[Evaluation], bool]]]] = {
     "analysis": ("analyses", lambda e: bool(e.analyses)),
     "survival": ("analyses", lambda e: bool(e.analyses)),
 }
-"""First part of a finding's id -> what the schema must declare for it, and whether it does."""
+"""Part of a finding's id -> what the schema must declare for it, and whether it does."""
 
 
 def refuse_beforehand(policy: Policy, facts: Facts, schema: Schema | None = None, own: Sequence[Bound] = ()) -> None:
@@ -49,17 +49,18 @@ def refuse_beforehand(policy: Policy, facts: Facts, schema: Schema | None = None
         schema: None = not known yet. own: bounds of the command line.
 
     Raises:
-        LimitExceeded: a requirement is not met, or a bound is on a measure for which the schema declares nothing.
+        LimitExceeded: a requirement is not met, or a limit is on a measure for which the schema declares nothing. A
+            bound that only asks for the measure is left to the verdict: without it a person must look.
     """
     refuse_failed([g for g in gates.require(policy.requirements, facts) if g.met is False])
     if schema is None:
         return
     for bound in (*policy.bounds, *own):
-        part, declared = DECLARED.get(bound.finding.partition(".")[0], ("", lambda _: True))
-        if not declared(schema.evaluation):
-            raise LimitExceeded(
-                f"{bound.finding} has a limit, and cannot be measured: the schema declares no evaluation {part}.",
-                fix=f"Declare evaluation: {part}: in the schema, or leave the bound out of the policy.")
+        for part, declared in (DECLARED[word] for word in bound.finding.split(".") if word in DECLARED):
+            if bound.limit is not None and not declared(schema.evaluation):
+                raise LimitExceeded(
+                    f"{bound.finding} has a limit, and cannot be measured: the schema declares no evaluation {part}.",
+                    fix=f"Declare evaluation: {part}: in the schema, or leave the bound out of the policy.")
 
 
 def planned(schema: Schema | None, privacy: Privacy | None, *, unit: str | None, holdout: float,

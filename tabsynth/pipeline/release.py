@@ -150,9 +150,9 @@ def release(request: Request, *, progress: Progress = silent) -> Released:
     context = replace(context, **request.stated)
     with staging(request.output) as folder:
         write_parts(folder, request, source, parts, fitted, synth, evaluation, context)
+        if log is not None:  # before anything can be seen: a release that is out is a release that is written down
+            log_release(log, folder, request, evaluation)
         publish(folder, request.output)
-    if log is not None:
-        log_release(log, request, evaluation)
     progress("write", 1, 1)
     return Released(request.output, evaluation.outcome, evaluation, fitted, len(synth), context)
 
@@ -181,12 +181,12 @@ def log_for(request: Request, source: Input[Table]) -> ActivityLog | None:
     return request.log.open(source.folder if ledger is None else ledger.parent)
 
 
-def log_release(log: ActivityLog, request: Request, evaluation: Evaluation) -> None:
-    """Write the finished release down: what it was made from, and the manifest that tells everything else."""
+def log_release(log: ActivityLog, folder: Path, request: Request, evaluation: Evaluation) -> None:
+    """Write the release in `folder` down: what it was made from, and the manifest that tells everything else."""
     refused = evaluation.outcome == "REFUSED"
-    manifest = request.output / ("internal" if refused else "share") / (
+    manifest = folder / ("internal" if refused else "share") / (
         provenance.REFUSED_NAME if refused else provenance.MANIFEST_NAME)
-    log.add("release", input=file_digest(request.table), model=sha256_file(request.output / "internal/model.tabsynth"),
+    log.add("release", input=file_digest(request.table), model=sha256_file(folder / "internal/model.tabsynth"),
             output=sha256_file(manifest), policy=evaluation.policy.name, outcome=evaluation.outcome)
 
 

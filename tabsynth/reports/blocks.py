@@ -168,6 +168,11 @@ class Outline:
     annexes: tuple[Chapter, ...]
     footer: str
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether any chapter holds a chart."""
+        return any(isinstance(block, Picture) for chapter in self.chapters for block in chapter.blocks)
+
     def numbered(self) -> tuple[tuple[str, Chapter], ...]:
         """Chapters by number, then annexes by letter."""
         return (*((str(i), chapter) for i, chapter in enumerate(self.chapters, start=1)),

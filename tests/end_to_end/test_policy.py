@@ -73,6 +73,9 @@ def test_a_limit_on_what_the_schema_does_not_declare_costs_no_budget(
         tabsynth_here(*asked, *dry).refused(1, "tstr", "declares no evaluation target", "leave the bound out")
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "tabsynth-ledger").exists()
+    asked[asked.index("-o") - 1] = policy(bounds=[bound("tstr"), bound("subgroup.representation")])
+    run = tabsynth_here(*asked, "--dry-run")
+    assert run.code == 0, "what is only asked for is left to the verdict"
 
 
 def test_a_table_whose_unit_nobody_named(tabsynth_here: Command, tmp_path: Path, policy: Any) -> None:

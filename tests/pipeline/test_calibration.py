@@ -19,7 +19,7 @@ from tabsynth.core.rng import Streams
 from tabsynth.core.table import Table
 from tabsynth.evaluation.policy import load_policy
 from tabsynth.models.seqforest import SeqForest
-from tabsynth.pipeline import held_back
+from tabsynth.pipeline import calibration, held_back
 from tabsynth.pipeline.auto import better, choose, compared
 from tabsynth.pipeline.calibration import GIVEN_OUT, Calibration, Candidate, calibrate, mode_for
 from tabsynth.pipeline.calibration import choose as chosen_of
@@ -211,6 +211,28 @@ def test_the_same_seed_makes_the_same_choice_and_given_settings_stay() -> None:
     assert sum(passed) >= 2 or len(tried) == 6      # simpler ones are tried until two have passed
     assert made[0].settings in tried
     assert [one["outcome"] for one in evidence[0]["candidates"]].count("chosen") == 1
+
+
+@pytest.mark.parametrize(("mode", "copier", "skipped"), [
+    ("balanced", True, 2), ("cautious", True, 2), ("balanced", False, 0), ("max_fidelity", True, 0)])
+def test_closer_candidates_than_a_middle_one_that_copies_are_not_tried(
+        monkeypatch: pytest.MonkeyPatch, mode: Any, copier: bool, skipped: int) -> None:
+    levels = SeqForest.complexity.levels
+    middle = (len(levels) - 1) // 2
+
+    def scored(wanted: Any, sides: Any, streams: Any, **_: Any) -> list[Candidate]:
+        places = [next(i for i, level in enumerate(levels) if level.items() <= one.items()) for _, one in wanted]
+        return [candidate(0.5 + 0.01 * i, 0.7 if copier and i <= middle else 0.5, **one)
+                for i, (_, one) in zip(places, wanted, strict=True)]
+
+    monkeypatch.setattr(calibration, "candidates", scored)
+    made = calibrate("seqforest", {}, mode, sides_of(people()), Streams.from_rng(np.random.default_rng(5)))
+    tried = [next(i for i, level in enumerate(levels) if level.items() <= one.settings.items())
+             for one in made.candidates]
+    assert tried[0] == skipped
+    assert tried == list(range(skipped, skipped + len(tried)))
+    assert made.chosen is not None
+    assert mode == "max_fidelity" or not copier or tried[made.chosen] > middle
 
 
 def test_whatever_can_be_calibrated_lists_its_settings() -> None:

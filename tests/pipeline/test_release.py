@@ -44,9 +44,10 @@ def test_what_stays_in_the_house_is_closed_to_others(released: release.Released)
     assert (released.folder / "share").stat().st_mode & stat.S_IXUSR
 
 
-@pytest.mark.parametrize("step", ["fit", "evaluate", "write_tables", "write_report"])
+@pytest.mark.parametrize("step", ["fit", "evaluate", "write_tables", "write_report", "log_release"])
 def test_an_error_in_the_middle_leaves_an_earlier_release_as_it_was(
-        released: release.Released, visits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+        released: release.Released, visits: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, step: str,
+        tmp_path: Path) -> None:
     before = tree(released.folder)
 
     def fail(*_: Any, **__: Any) -> Any:
@@ -55,7 +56,7 @@ def test_an_error_in_the_middle_leaves_an_earlier_release_as_it_was(
     monkeypatch.setattr(release, step, fail)
     with pytest.raises(RuntimeError, match="power cut"):
         face.release(visits, released.folder, no_dp=True, unit="patient", model="independent", seed=2, force=True,
-                     policy="internal-test")
+                     policy="internal-test", log=tmp_path / "log")
     assert tree(released.folder) == before
     assert sorted(p.name for p in released.folder.iterdir()) == ["internal", "share"]
 

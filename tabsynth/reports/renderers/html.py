@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from tabsynth.reports.charts import palette
 from tabsynth.reports.charts import render as drawing
-from tabsynth.reports.charts.chart import Chart, charts
+from tabsynth.reports.charts.chart import Chart
 from tabsynth.reports.outline import outline
 
 FACTS = {"name": "html", "entry": "render", "suffix": ".html",
@@ -29,12 +29,12 @@ POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 def render(document: Mapping[str, Any]) -> str:
     """The page of a valid document."""
-    wanted = bool(charts(document))
-    drawn = wanted and drawing.available()
+    report = outline(document)
+    drawn = report.has_pictures and drawing.available()
     script = drawing.script() if drawn else ""
     return _environment(drawn).get_template("report.html.j2").render(
-        report=outline(document), script=script, policy=_policy(script), chart_style=palette.style() if drawn else "",
-        missing=drawing.MISSING if wanted and not drawn else "")
+        report=report, script=script, policy=_policy(script), chart_style=palette.style() if drawn else "",
+        missing=drawing.MISSING if report.has_pictures and not drawn else "")
 
 
 def _policy(script: str) -> str:
